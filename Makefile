@@ -1,0 +1,61 @@
+# Everything a newcomer needs: `make run`, `make test`. The rest is for whoever works on the code.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+EXTRA  ?= dev
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help setup run test check format unit docs bench verify-kill verify clean lock
+
+help:           ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: $(STAMP) ## install everything into .venv
+
+$(STAMP): requirements/runtime.txt requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "DictaMesh needs Python 3.11 to 3.13, and $(PYTHON) is %d.%d; try: make PYTHON=python3.11" % v)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (about a minute the first time)"
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: $(STAMP)   ## the example: its three sources and the runtime, in the foreground
+	@exec $(BIN)/python examples/run.py $(ARGS)
+
+check: $(STAMP) ## lint, types, import rules, freshness of what is generated
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python tools/generate.py --check
+
+format: $(STAMP) ## rewrite the code in the house style
+	@$(BIN)/ruff check --fix --exit-zero --quiet .
+	@$(BIN)/ruff format .
+
+test: check     ## all checks, all tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+unit: $(STAMP)  ## the fast tests
+	@$(BIN)/python -m pytest tests/unit tests/architecture tests/cases $(ARGS)
+
+docs: $(STAMP)  ## rewrite the generated reference pages and schemas
+	@$(BIN)/python tools/generate.py
+
+bench: $(STAMP) ## figures of load, validate, compile, start and requests
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+verify-kill: $(STAMP) ## 50 rounds of kill -9 with writes under way
+	@DICTAMESH_KILL_ROUNDS=50 $(BIN)/python -m pytest tests/e2e/test_kill.py -s $(ARGS)
+
+verify: bench verify-kill
+
+lock:           ## resolve the dependencies anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet pyproject.toml -o requirements/runtime.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet --group dev pyproject.toml -c requirements/runtime.txt -o requirements/dev.txt
+
+clean:          ## remove what make made
+	rm -rf $(VENV) .dictamesh .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
