@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a connector says of itself: the part of the language that connectors add.
+
+`specs` checks documents against manifests that are handed in; it never imports a connector.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from dictamesh.specs.expressions.tree import Expr
+from dictamesh.specs.types import Type
+
+
+class Options(BaseModel):
+    """The ancestor of every options model: camelCase keys, unknown keys refused, frozen.
+
+    A field that holds a secret is annotated `SecretText`; its literal value in a document is an error (DM7xx).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretMark:
+    """Marks an options field whose text must be a reference (`${env:..}` or `${file:..}`)."""
+
+
+SecretText = Annotated[str, SecretMark()]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceColumn:
+    """A value that a source row holds.
+
+    `name` is the physical name as declared: a column name, or for documents a dotted path (`address.city`).
+    """
+
+    name: str
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where one entity lives, as a connector sees it: no product, no policy, no GraphQL.
+
+    `key` holds the physical names of the primary key in `primaryKeyPosition` order. `options` is an instance of the
+    manifest's `entity` model.
+    """
+
+    address: str
+    physical_name: str
+    columns: tuple[SourceColumn, ...]
+    key: tuple[str, ...]
+    options: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a connector can do for one source, given its options."""
+
+    get: bool = True
+    list: bool = True
+    batch_size: int = 100  # keys in one call; 1: one call per key
+    lookups: tuple[tuple[str, ...], ...] | None = ()  # column lists it can find rows by; None: any column
+    count: bool = False
+    limit_per_key: bool = False  # `Request.per_key`
+    narrowed_keys: bool = True  # a request by keys may also carry where, order, limit and offset
+    related: bool = False  # conditions over to-one relations on the same server
+    ordered_by_key: bool = False  # a list without an order comes by primary key
+    integer_booleans: bool = False  # booleans are stored as 0 and 1
+    max_page_size: int | None = None
+
+
+Reason = str | None  # why something is not pushed down; None when it is
+
+
+def _never(_source: Source, _expr: Expr) -> Reason:
+    return "this connector evaluates no expressions"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A connector's description: option models with documentation, capabilities and what it pushes down.
+
+    `server` and `entity` are `Options` models whose field descriptions become the reference page. `capabilities`,
+    `filters`, `orders` and `outputs` are pure; they read no network.
+    """
+
+    name: str
+    title: str
+    doc: str
+    server: type[Options]
+    entity: type[Options]
+    capabilities: Callable[[Source], Capabilities]
+    filters: Callable[[Source, Expr], Reason] = _never
+    orders: Callable[[Source, Expr], Reason] = _never
+    outputs: Callable[[Source, Expr], Reason] = _never
+    check: Callable[[Source], tuple[tuple[tuple[str, ...], str, str], ...]] = field(default=lambda _source: ())
+    """Extra findings on one source: (path below the entity's options, message, cure)."""
+    auth_type: Callable[[Any], str | None] = field(default=lambda _server: None)
+    """The catalog's word for how the server authenticates: bearer, api_key, oauth2, basic or None."""
+    base_url: Callable[[Any], str | None] = field(default=lambda _server: None)
+    path_template: Callable[[Source], str | None] = field(default=lambda _source: None)
+    """The path of one entity with `{id}` in it, for the catalog; None where there is none."""
