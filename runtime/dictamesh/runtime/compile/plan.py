@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plan: what was declared, fully resolved. Frozen, pure, hashed; a running mesh reads nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dictamesh.specs.expressions.tree import Expr
+from dictamesh.specs.manifest import Capabilities, Source
+from dictamesh.specs.model import Mesh, PolicyTest
+from dictamesh.specs.rules import RuleTable
+from dictamesh.specs.types import Type
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPlan:
+    """A field as served.
+
+    `expr` reads source columns (physical names) and yields `type`, rounding included; for a plain field it is a
+    `Column`. `pushed` is None where the source can compute it, else the reason why Python does. `tier` is the effective
+    one (`restricted` where none is declared). `members` are the fields of an object, or of the objects in an array, each
+    with an address below this one; masks act on those leaves.
+    """
+
+    address: str
+    name: str
+    type: Type
+    graphql: str  # GraphQL type without list or non-null: String, Long, CustomerStatus, CustomerAddress
+    expr: Expr
+    computed: bool
+    pushed: str | None
+    required: bool
+    tier: str
+    tags: tuple[str, ...]
+    pii: bool
+    description: str = ""
+    enum: tuple[tuple[str, str], ...] = ()  # GraphQL name, source text
+    members: tuple["FieldPlan", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPlan:
+    """A relation as seen from one end.
+
+    `own` and `theirs` pair field names. `by_key`: theirs are the target's whole primary key, in its order. `restrict`:
+    rows of this entity exist only where the related row exists for the caller (S18). `per_parent`: the source cannot look
+    rows up by `theirs`, so each parent costs a call (S11).
+    """
+
+    name: str
+    target: str
+    own: tuple[str, ...]
+    theirs: tuple[str, ...]
+    many: bool
+    by_key: bool
+    restrict: bool
+    same_server: bool
+    per_parent: bool
+    inverse: str | None
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    name: str
+    partitions: int
+    replication: int
+    retention: float  # seconds
+    compression: str
+    cleanup: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntityPlan:
+    """One entity, everything decided."""
+
+    address: str  # product#Entity
+    product: str
+    product_id: str
+    name: str  # the GraphQL type
+    singular: str  # root field, one row
+    plural: str  # root field, many rows; `<plural>Count` counts
+    description: str
+    fields: tuple[FieldPlan, ...]
+    key: tuple[str, ...]  # names of the primary-key fields in primaryKeyPosition order
+    links: tuple[LinkPlan, ...]
+    server: str  # a key of Plan.servers
+    connector: str
+    source: Source
+    capabilities: Capabilities
+    coerce: bool
+    timezone: str
+    surrogate: str | None  # a name in security.keys: the served key is a pseudonym
+    cache_ttl: float  # seconds; 0: not cached
+    stale_for: float  # seconds
+    mapping_hash: str
+    topic: TopicPlan
+    avro: Mapping[str, Any]
+    catalog: Mapping[str, Any]  # the row of dictamesh_entity_catalog, by column
+
+    def field(self, name: str) -> FieldPlan:
+        """Return a field by name; KeyError when there is none."""
+        return next(f for f in self.fields if f.name == name)
+
+    def link(self, name: str) -> LinkPlan | None:
+        """Return a relation by name, if there is one."""
+        return next((link for link in self.links if link.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPlan:
+    """A server: `id` is its name, or `product/name` for one of a product's own. `options` hold references unresolved."""
+
+    id: str
+    connector: str
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ProductPlan:
+    name: str
+    id: str
+    version: str
+    status: str
+    domain: str | None
+    owner: str | None
+    description: str
+    entities: tuple[str, ...]  # addresses
+    sla: Mapping[str, Any]
+    lineage: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TestPlan:
+    """An inline policy test and where it stands."""
+
+    policy: str
+    index: int
+    test: PolicyTest
+    file: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A compiled mesh. `hash` covers everything but `mesh.runtime`, pools and telemetry (S27)."""
+
+    name: str
+    mesh: Mesh
+    servers: Mapping[str, ServerPlan]
+    products: Mapping[str, ProductPlan]
+    entities: Mapping[str, EntityPlan]
+    rules: RuleTable
+    pii_tags: frozenset[str]
+    tests: tuple[TestPlan, ...]
+    sdl: str
+    notes: tuple[str, ...]
+    hash: str
+
+    def entity_of_type(self, name: str) -> EntityPlan:
+        """Return the entity whose GraphQL type is `name`; type names are unique in a mesh."""
+        return next(e for e in self.entities.values() if e.name == name)

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`kind: Mesh`: what is shared, and nothing about any one product."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from dictamesh.specs.model.parts import ApiVersion, Duration, Listed, Names, OneOrMany, Part, Slug
+
+ClaimType = Literal["string", "integer", "boolean"]
+
+
+class Server(Part):
+    """Where data is. `type` names the connector; the other keys are that connector's options."""
+
+    model_config = {**Part.model_config, "extra": "allow"}
+
+    type: Annotated[str, Field(description="the connector: rest, postgres, sqlite, file, or an installed one")]
+
+
+class ApiKey(Part):
+    """A caller that shows a key in the header X-API-Key."""
+
+    name: Slug
+    key: Annotated[str, Field(description="by reference")]
+    roles: Names = ()
+    purposes: Names = ()
+    claims: dict[str, Any] = {}
+
+
+class Jwt(Part):
+    """Callers that show a bearer token of an OpenID Connect issuer; only RS256 is accepted."""
+
+    issuer: str
+    audience: str
+    jwks_url: str | None = Field(default=None, description="default: found by discovery at the issuer")
+    jwks_file: str | None = None
+    roles_claim: str = "roles"
+    purposes_claim: str = "purposes"
+    purpose_claim: str = "purpose"
+    leeway: Duration = 30.0
+
+
+class Anonymous(Part):
+    """What strangers see where no policy speaks (S15)."""
+
+    sees: Literal["public", "internal"] = "public"
+
+
+class Security(Part):
+    """Who calls. Without this block everyone is anonymous, sees what is public, and the runtime stays on loopback."""
+
+    anonymous: Anonymous | Literal[False] = Field(default=Anonymous(), description="false: refuse strangers")
+    claims: dict[str, ClaimType | Annotated[tuple[ClaimType, ...], Listed, Field(min_length=1, max_length=1)]] = Field(
+        default={}, description="what policies may ask of a principal: a type, or [type] for a list"
+    )
+    keys: dict[str, str] = Field(default={}, description="mask keys by reference")
+    api_keys: Annotated[tuple[ApiKey, ...], Listed] = ()
+    jwt: Jwt | None = None
+
+
+class Limits(Part):
+    """What one operation may ask for (S10). All are counted before any work."""
+
+    limit: Annotated[int, Field(ge=1, le=1000, description="rows of a root list that gives no limit")] = 100
+    relation_limit: Annotated[int, Field(ge=1, le=1000, description="rows of a relation that gives no limit")] = 20
+    max_limit: Annotated[int, Field(ge=1, le=10_000)] = 1000
+    max_offset: Annotated[int, Field(ge=0)] = 10_000
+    depth: Annotated[int, Field(ge=1, le=50)] = 10
+    body: Annotated[int, Field(ge=1024, description="bytes of a request body")] = 100_000
+    tokens: Annotated[int, Field(ge=10, le=100_000)] = 2000
+    cost: Annotated[int, Field(ge=1, description="rows by declared limits")] = 100_000
+    rows: Annotated[int, Field(ge=1, description="rows fetched for one operation")] = 20_000
+    max_scan: Annotated[int, Field(ge=1, description="rows that one local filter or sort may read")] = 10_000
+    in_list: Annotated[int, Field(ge=1)] = 1000
+
+
+class Cors(Part):
+    """Which web origins may call; none by default."""
+
+    origins: Names = ()
+    credentials: bool = False
+    max_age: Duration = 600.0
+
+
+class Gateway(Part):
+    """The GraphQL endpoint."""
+
+    engine: Literal["graphql-core", "tartiflette"] = "graphql-core"
+    introspection: bool = True
+    page: Annotated[bool, Field(description="serve the page for browsers at GET /graphql")] = True
+    limits: Limits = Limits()
+    cors: Cors = Cors()
+
+
+class Pool(Part):
+    """Connections to the catalog's database (MC-14)."""
+
+    max: Annotated[int, Field(ge=1, le=200)] = 25
+    idle: Annotated[int, Field(ge=0, le=200)] = 10
+
+
+class Catalog(Part):
+    """Where metadata and audit live; without `dsn` in an embedded PostgreSQL under the data folder."""
+
+    dsn: Annotated[str, Field(description="postgresql://... by reference")] | None = None
+    auto_migrate: bool = True
+    pool: Pool = Pool()
+
+
+class Audit(Part):
+    """What happens when an audit row cannot be written."""
+
+    on_failure: Literal["deny", "allow"] = "deny"
+
+
+class Runtime(Part):
+    """Settings of the process, outside the plan: defaults < mesh file < environment DICTAMESH_* < command line."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+    metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 9090
+    data_dir: str = "./.dictamesh"
+    shutdown_timeout: Duration = 30.0
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "text"] = "json"
+    watch: Annotated[bool, Field(description="reload when a spec file changes")] = True
+
+
+class Breaker(Part):
+    failures: Annotated[int, Field(ge=1)] = 5
+    open_for: Duration = 30.0
+    half_open: Annotated[int, Field(ge=1)] = 3
+
+
+class Retry(Part):
+    attempts: Annotated[int, Field(ge=1, le=20)] = 5
+    initial: Duration = 0.1
+    max: Duration = 2.0
+    multiplier: Annotated[float, Field(ge=1)] = 2.0
+    jitter: bool = True
+    within: Annotated[Duration, Field(description="all attempts and waits together")] = 5.0
+
+
+class Bulkhead(Part):
+    max_concurrent: Annotated[int, Field(ge=1)] = 20
+    queue: Annotated[int, Field(ge=0)] = 100
+
+
+class RateLimit(Part):
+    per_second: Annotated[float, Field(gt=0)] | None = None
+    per_minute: Annotated[float, Field(gt=0)] | None = None
+    burst: Annotated[int, Field(ge=1)] = 10
+    max_wait: Duration = 1.0
+
+
+class Resilience(Part):
+    """What stands around every call to a server (S23)."""
+
+    timeout: Duration = 2.0
+    rate_limit: RateLimit | None = None
+    bulkhead: Bulkhead = Bulkhead()
+    breaker: Breaker = Breaker()
+    retry: Retry = Retry()
+
+
+class CacheSettings(Part):
+    """The cache in the process (S25)."""
+
+    enabled: bool = True
+    size: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    stale_for: Duration = 3600.0
+
+
+class Mesh(Part):
+    """The `--config` file."""
+
+    api_version: ApiVersion
+    kind: Literal["Mesh"]
+    name: Slug
+    description: str = ""
+    include: OneOrMany | None = None
+    servers: dict[str, Server] = {}
+    roles: Names = ()
+    purposes: Names = ()
+    security: Security | None = None
+    gateway: Gateway = Gateway()
+    catalog: Catalog = Catalog()
+    audit: Audit = Audit()
+    cache: CacheSettings = CacheSettings()
+    resilience: dict[str, Resilience] = Field(default={}, description="per server name; 'default' for all others")
+    runtime: Runtime = Runtime()

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`kind: Taxonomy`: the only tags and tiers there are."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dictamesh.specs.model.parts import ApiVersion, Listed, Names, Part
+
+TIERS = ("public", "internal", "confidential", "restricted")
+
+
+class Tag(Part):
+    """One tag; `children` are tags below it, `a.b` for child `b` of `a`."""
+
+    description: str = ""
+    pii: Annotated[bool, Field(description="whether data under this tag is personal; its children inherit it")] = False
+    children: Names = ()
+
+
+class Taxonomy(Part):
+    """The tags and tiers of a mesh. Tiers rise; the four names are fixed, as their default decisions are (S15)."""
+
+    api_version: ApiVersion
+    kind: Literal["Taxonomy"]
+    tiers: Annotated[
+        tuple[Literal["public", "internal", "confidential", "restricted"], ...],
+        Listed,
+        Field(description="rising order; a field without one is served as restricted"),
+    ] = ("public", "internal", "confidential", "restricted")
+    tags: Annotated[dict[str, Tag], Field(description="dotted names; a child lies below its parent's name")] = {}
