@@ -16,10 +16,11 @@ from dictamesh.specs.types import Type
 class FieldPlan:
     """A field as served.
 
-    `expr` reads source columns (physical names) and yields `type`, rounding included; for a plain field it is a
-    `Column`. `pushed` is None where the source can compute it, else the reason why Python does. `tier` is the effective
-    one (`restricted` where none is declared). `members` are the fields of an object, or of the objects in an array, each
-    with an address below this one; masks act on those leaves.
+    `expr` reads source columns (physical names) and yields `type`, rounding included; filters and orders pushed down
+    use it. `column` is the physical name where the value is that column's, converted; None for a computed field.
+    `pushed` is None where the source can compute it, else the reason why Python does. `tier` is the effective one
+    (`restricted` where none is declared). `members` are the fields of an object, or of the objects in an array,
+    each with an address below this one; masks act on those leaves.
     """
 
     address: str
@@ -27,7 +28,7 @@ class FieldPlan:
     type: Type
     graphql: str  # GraphQL type without list or non-null: String, Long, CustomerStatus, CustomerAddress
     expr: Expr
-    computed: bool
+    column: str | None
     pushed: str | None
     required: bool
     tier: str
@@ -42,7 +43,7 @@ class FieldPlan:
 class LinkPlan:
     """A relation as seen from one end.
 
-    `own` and `theirs` pair field names. `by_key`: theirs are the target's whole primary key, in its order. `restrict`:
+    `own` and `theirs` pair field names. `by_key`: theirs are the target's whole primary key, in order. `restrict`:
     rows of this entity exist only where the related row exists for the caller (S18). `per_parent`: the source cannot look
     rows up by `theirs`, so each parent costs a call (S11).
     """
@@ -109,7 +110,7 @@ class EntityPlan:
 
 @dataclass(frozen=True, slots=True)
 class ServerPlan:
-    """A server: `id` is its name, or `product/name` for one of a product's own. `options` hold references unresolved."""
+    """A server: `id` is its name, or `product/name` for a product's own. `options` hold references unresolved."""
 
     id: str
     connector: str

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from dictamesh.specs.manifest import SecretMark
 from dictamesh.specs.model.parts import ApiVersion, Duration, Listed, Names, OneOrMany, Part, Slug
 
 ClaimType = Literal["string", "integer", "boolean"]
@@ -22,7 +23,7 @@ class ApiKey(Part):
     """A caller that shows a key in the header X-API-Key."""
 
     name: Slug
-    key: Annotated[str, Field(description="by reference")]
+    key: Annotated[str, SecretMark(), Field(description="by reference")]
     roles: Names = ()
     purposes: Names = ()
     claims: dict[str, Any] = {}
@@ -54,7 +55,7 @@ class Security(Part):
     claims: dict[str, ClaimType | Annotated[tuple[ClaimType, ...], Listed, Field(min_length=1, max_length=1)]] = Field(
         default={}, description="what policies may ask of a principal: a type, or [type] for a list"
     )
-    keys: dict[str, str] = Field(default={}, description="mask keys by reference")
+    keys: dict[str, Annotated[str, SecretMark()]] = Field(default={}, description="mask keys by reference")
     api_keys: Annotated[tuple[ApiKey, ...], Listed] = ()
     jwt: Jwt | None = None
 
@@ -103,7 +104,7 @@ class Pool(Part):
 class Catalog(Part):
     """Where metadata and audit live; without `dsn` in an embedded PostgreSQL under the data folder."""
 
-    dsn: Annotated[str, Field(description="postgresql://... by reference")] | None = None
+    dsn: Annotated[str, SecretMark(), Field(description="postgresql://... by reference")] | None = None
     auto_migrate: bool = True
     pool: Pool = Pool()
 

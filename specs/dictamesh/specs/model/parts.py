@@ -49,7 +49,9 @@ def _one_or_many(value: Any) -> Any:
 
 
 Duration = Annotated[
-    float, BeforeValidator(_seconds, json_schema_input_type=str | float), Field(description="such as 500ms, 2s, 10m, 1h")
+    float,
+    BeforeValidator(_seconds, json_schema_input_type=str | float),
+    Field(description="such as 500ms, 2s, 10m, 1h"),
 ]
 Identifier = Annotated[str, AfterValidator(_identifier), Field(max_length=128)]
 Slug = Annotated[str, AfterValidator(_slug), Field(max_length=128)]

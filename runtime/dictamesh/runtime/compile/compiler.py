@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The third phase: checked specs to a plan. Pure and deterministic; the order of files never changes the hash."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from dictamesh.runtime.compile.canonical import digest
+from dictamesh.runtime.compile.contract import service_levels
+from dictamesh.runtime.compile.entity import plan_entity
+from dictamesh.runtime.compile.graphql import sdl
+from dictamesh.runtime.compile.plan import EntityPlan, Plan, ProductPlan, ServerPlan, TestPlan
+from dictamesh.specs.diagnostics import Diagnostic, Findings
+from dictamesh.specs.model import Mesh, Policy, Product
+from dictamesh.specs.resolved import Declared, Link, Specs
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A plan, and what compiling it found to warn of."""
+
+    plan: Plan
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def compile_specs(specs: Specs) -> Compiled:
+    """Compile checked specs. Cannot fail: whatever would is an error of `validate`."""
+    findings = Findings()
+    mesh = specs.mesh.model
+    links = _by_holder(specs.links)
+    entities = {
+        address: plan_entity(entity, links.get(address, ()), specs.entities, mesh)
+        for address, entity in sorted(specs.entities.items())
+    }
+    _warn_calls(entities, specs.links, findings)
+    draft = Plan(
+        name=mesh.name,
+        mesh=mesh,
+        servers=_servers(specs),
+        products={name: _product(each.model, entities) for name, each in sorted(specs.products.items())},
+        entities=entities,
+        rules=specs.rules,
+        pii_tags=specs.pii_tags,
+        tests=tuple(_tests(specs)),
+        sdl=sdl(entities),
+        notes=tuple(_notes(entities.values())),
+        hash="",
+    )
+    return Compiled(replace(draft, hash=plan_hash(draft)), tuple(findings))
+
+
+def plan_hash(plan: Plan) -> str:
+    """SHA-256 over the plan but the settings of the process and the places of tests (S27)."""
+    return digest(
+        [
+            plan.name,
+            _hashed_mesh(plan.mesh),
+            plan.servers,
+            plan.products,
+            {address: _hashed_entity(entity) for address, entity in plan.entities.items()},
+            plan.rules,
+            plan.pii_tags,
+            [(test.policy, test.index, test.test) for test in plan.tests],
+        ]
+    )
+
+
+def _hashed_mesh(mesh: Mesh) -> dict[str, object]:
+    return mesh.model_dump(mode="json", by_alias=True, exclude={"runtime", "include", "servers", "catalog"})
+
+
+def _hashed_entity(entity: EntityPlan) -> list[object]:
+    # Avro, catalog row and SDL follow from these parts; hashing them again would only cost time.
+    return [
+        entity.fields,
+        entity.key,
+        entity.links,
+        entity.server,
+        entity.source,
+        entity.topic,
+        entity.catalog,
+        [entity.singular, entity.plural, entity.description, entity.coerce, entity.timezone, entity.surrogate],
+        [entity.cache_ttl, entity.stale_for],
+    ]
+
+
+def _by_holder(links: Iterable[Link]) -> dict[str, list[Link]]:
+    found: dict[str, list[Link]] = {}
+    for link in links:
+        found.setdefault(link.holder, []).append(link)
+    return found
+
+
+def _servers(specs: Specs) -> dict[str, ServerPlan]:
+    refs = {entity.server.id: entity.server for entity in specs.entities.values()}
+    return {name: ServerPlan(name, refs[name].manifest.name, refs[name].options) for name in sorted(refs)}
+
+
+def _product(product: Product, entities: Mapping[str, EntityPlan]) -> ProductPlan:
+    own = [entity for entity in entities.values() if entity.product == product.name]
+    owner = (
+        next((each.username for each in product.team.members if each.role == "owner"), None) if product.team else None
+    )
+    return ProductPlan(
+        name=product.name,
+        id=product.id,
+        version=product.version,
+        status=product.status,
+        domain=product.domain,
+        owner=owner or (product.team.name if product.team else None),
+        description=product.description.purpose or "",
+        entities=tuple(entity.address for entity in own),
+        sla=service_levels(product),
+        lineage=tuple(
+            {"upstream": f"{entity.server}:{entity.source.physical_name}", "downstream": entity.address}
+            for entity in own
+        ),
+    )
+
+
+def _tests(specs: Specs) -> Iterable[TestPlan]:
+    for name, policy in sorted(specs.policies.items()):
+        yield from _tests_of(name, policy)
+
+
+def _tests_of(name: str, policy: Declared[Policy]) -> Iterable[TestPlan]:
+    for index, test in enumerate(policy.model.tests):
+        span = (policy.site / "tests" / index).span
+        yield TestPlan(name, index, test, span.file, span.line, span.column)
+
+
+def _warn_calls(entities: Mapping[str, EntityPlan], links: Iterable[Link], findings: Findings) -> None:
+    for link in links:
+        plan = entities[link.holder].link(link.name)
+        if plan is not None and plan.per_parent:
+            path = f"{entities[link.holder].plural}.{link.name}"
+            columns = ", ".join(link.theirs)
+            message = f"'{path}' costs one call per parent, 20 at most: {link.target} cannot be looked up by {columns}"
+            hint = f"Add 'lookup: {{{columns}: ...}}' to the source of {link.target}."
+            key = "name" if link.model.name == link.name else "inverse"
+            findings.warning("DM806", link.site / key, message, hint)
+
+
+def _notes(entities: Iterable[EntityPlan]) -> Iterable[str]:
+    for entity in entities:
+        if entity.capabilities.list and not entity.capabilities.ordered_by_key:
+            yield f"{entity.plural} without orderBy comes in the order of its source"
+        if not entity.capabilities.list:
+            yield f"{entity.plural} is no root list: its source has no 'list'"
+        for field in entity.fields:
+            if field.column is None and field.pushed is not None:
+                yield f"{field.address} is computed in the mesh: {field.pushed}"

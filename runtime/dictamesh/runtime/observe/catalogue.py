@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The metrics that exist: names, labels, and the words that a label may hold (OB-4..7)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+
+from dictamesh.connectors.sdk.errors import Fault
+
+PREFIX = "dictamesh"
+OTHER = "other"
+SECONDS = (0.001, 0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0)
+COUNTS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
+
+
+class Kind(StrEnum):
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One series family; `name` is without the prefix, `buckets` are of histograms only."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """The name as Prometheus sees it."""
+        return f"{PREFIX}_{self.name}"
+
+
+def _counter(name: str, text: str, *labels: str) -> Metric:
+    return Metric(name, Kind.COUNTER, text, labels)
+
+
+def _gauge(name: str, text: str, *labels: str) -> Metric:
+    return Metric(name, Kind.GAUGE, text, labels)
+
+
+def _histogram(name: str, text: str, *labels: str, buckets: tuple[float, ...] = SECONDS) -> Metric:
+    return Metric(name, Kind.HISTOGRAM, text, labels, buckets)
+
+
+METRICS: tuple[Metric, ...] = (
+    _counter("http_requests_total", "HTTP requests answered.", "route", "method", "status"),
+    _histogram("http_request_duration_seconds", "Time to answer an HTTP request.", "route"),
+    _counter("graphql_operations_total", "GraphQL operations by how they ended.", "outcome"),
+    _histogram("graphql_operation_duration_seconds", "Time to answer a GraphQL operation."),
+    _counter("graphql_errors_total", "Entries of `errors` in GraphQL answers.", "code"),
+    _gauge("operations_in_flight", "Operations under way."),
+    _counter(
+        "adapter_requests_total",
+        "Reads of an entity, from cache or source.",
+        "product",
+        "entity",
+        "operation",
+        "outcome",
+    ),
+    _histogram("adapter_request_duration_seconds", "Time of a read of an entity.", "entity", "operation"),
+    _counter("degraded_answers_total", "Reads answered with last known good rows.", "entity"),
+    _counter("cache_requests_total", "Look-ups of rows in the cache.", "layer", "outcome", "entity"),
+    _counter("cache_hits_total", "Look-ups that found a row within its time to live.", "layer", "entity"),
+    _counter("source_requests_total", "Calls to a source.", "server", "product", "entity", "operation", "outcome"),
+    _histogram("source_request_duration_seconds", "Time of a call to a source, waits and retries included.", "server"),
+    _counter("source_attempts_total", "Attempts made by calls to a source.", "server", "outcome"),
+    _counter("source_rows_total", "Rows received from a source.", "server", "entity"),
+    _histogram("source_batch_size", "Keys in one batched call to a source.", "server", buckets=COUNTS),
+    _gauge("breaker_state", "Circuit breaker: 0 closed, 1 half-open, 2 open.", "server"),
+    _counter("breaker_transitions_total", "Changes of a circuit breaker's state.", "server", "to_state"),
+    _counter("policy_decisions_total", "Fields decided per operation, by effect.", "effect"),
+    _counter("auth_failures_total", "Requests refused for their credentials.", "reason"),
+    _counter("unknown_roles_total", "Roles in tokens that the mesh does not declare; they are ignored."),
+    _counter("audit_rows_total", "Audit rows committed."),
+    _counter("audit_failures_total", "Audit writes that failed."),
+    _gauge("postgres_connections_active", "PostgreSQL connections in use.", "pool"),
+    _histogram("postgres_query_duration_seconds", "Time of a statement of the runtime's own.", "pool"),
+    _counter("reloads_total", "Changes of the configuration seen, by what became of them.", "outcome"),
+    _gauge("plan_info", "1 for the plan that runs, by the start of its hash.", "hash"),
+    _gauge("entity_info", "1 for each entity of the plan that runs.", "server", "product", "entity"),
+    _gauge("ready", "1 while the process takes traffic."),
+)
+
+BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
+
+PLAN_LABELS = ("server", "product", "entity")
+
+_CODES = (
+    "UNAUTHENTICATED",
+    "FORBIDDEN",
+    "VALIDATION_ERROR",
+    "PARSE_FAILED",
+    "LIMIT_EXCEEDED",
+    "SCAN_LIMIT",
+    "SOURCE_TIMEOUT",
+    "SOURCE_UNAVAILABLE",
+    "CIRCUIT_OPEN",
+    "SOURCE_DATA_INVALID",
+    "CONTRACT_VIOLATION",
+    "EXPRESSION_FAILED",
+    "RATE_LIMIT_EXCEEDED",
+    "INTERNAL_ERROR",
+    "ENTITY_NOT_FOUND",
+)
+
+_CALL_ENDS = ("ok", *map(str, Fault), "circuit_open", "saturated", "cancelled", "error")
+
+OUTCOMES: Mapping[str, tuple[str, ...]] = {
+    "graphql_operations_total": ("ok", "partial", "refused", "failed"),
+    "adapter_requests_total": (*_CALL_ENDS, "degraded"),
+    "source_requests_total": _CALL_ENDS,
+    "source_attempts_total": _CALL_ENDS,
+    "cache_requests_total": ("hit", "miss", "stale"),
+    "reloads_total": ("applied", "unchanged", "refused", "invalid", "failed"),
+}
+
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "method": ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"),
+    "status": tuple(str(int(status)) for status in HTTPStatus),
+    "code": _CODES,
+    "operation": ("get", "list", "batch", "lookup", "count", "describe", "health"),
+    "layer": ("l1", "l2", "l3"),
+    "to_state": ("closed", "half-open", "open"),
+    "effect": ("allow", "partial", "truncate-date", "generalise", "token", "hmac", "redact", "nullify", "deny"),
+    "reason": (
+        "malformed",
+        "unknown_key",
+        "signature",
+        "algorithm",
+        "expired",
+        "issuer",
+        "audience",
+        "keys",
+        "purpose",
+    ),
+    "pool": ("catalog", "audit", "events"),
+}
+
+
+def words(metric: Metric, label: str) -> tuple[str, ...]:
+    """Return the values that `label` of `metric` may hold; names of a plan and routes join them at run time."""
+    return OUTCOMES.get(metric.name, ()) if label == "outcome" else WORDS.get(label, ())

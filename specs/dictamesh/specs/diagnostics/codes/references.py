@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""DM2xx: references between documents and the meaning of fields: servers, tags, tiers, roles, relations, keys."""
+
+from dictamesh.specs.diagnostics.codes.code import Code
+
+CODES: tuple[Code, ...] = (
+    Code(
+        "DM201",
+        "name of a server",
+        "A server's name is part of addresses and may not hold a slash.",
+        "Choose another name.",
+    ),
+    Code(
+        "DM202",
+        "unknown server",
+        "A server that neither the mesh file nor the product declares.",
+        "Declare the server, or correct the name.",
+    ),
+    Code(
+        "DM203",
+        "unknown entity in a runtime key",
+        "An entry under source, graphql or output that names no entity of the product would have no effect.",
+        "Correct or remove the entry.",
+    ),
+    Code(
+        "DM204",
+        "unknown tag",
+        "A tag that the taxonomy does not declare. A mistyped PII tag would leave the field without its policy.",
+        "Use a declared tag, or declare this one in the Taxonomy document.",
+    ),
+    Code(
+        "DM205",
+        "unknown tier",
+        "A tier that is none of the four. A field with an unknown tier is served as restricted.",
+        "Write public, internal, confidential or restricted.",
+    ),
+    Code(
+        "DM206",
+        "tier declared too low",
+        "A field is declared less sensitive than what it is made of (S2).",
+        "Raise the classification, or read less.",
+    ),
+    Code(
+        "DM207",
+        "tags missing",
+        "A field lacks tags of the columns that it reads, so that their policies would not bind (S2).",
+        "Add the tags.",
+    ),
+    Code(
+        "DM208",
+        "unknown role, purpose or claim",
+        "Roles, purposes and claims are declared in the mesh file; an undeclared one would never match (S21).",
+        "Declare it in the mesh file, or correct the name.",
+    ),
+    Code(
+        "DM209",
+        "unknown key",
+        "A mask or surrogate names a key that security.keys does not declare.",
+        "Declare the key under security.keys, by reference.",
+    ),
+    Code(
+        "DM210",
+        "unknown end of a relation",
+        "A relation names an entity that does not exist.",
+        "Write Entity.field, or product#Entity.field.",
+    ),
+    Code(
+        "DM211",
+        "unknown field of a relation",
+        "A relation names a field that its entity does not have.",
+        "Correct the field.",
+    ),
+    Code(
+        "DM212",
+        "contradiction",
+        "Two statements that cannot hold together, such as relation ends of different length.",
+        "Follow the hint of the finding.",
+    ),
+    Code(
+        "DM213",
+        "relation between different types",
+        "The two ends of a relation have different logical types and would never be equal (S11).",
+        "Give both ends the same logicalType.",
+    ),
+    Code(
+        "DM214",
+        "restricted relation without a name",
+        "A relation with restrict needs a name for the direction from the holding entity (S18).",
+        "Add an inverse name.",
+    ),
+    Code(
+        "DM215",
+        "relation declared twice",
+        "A second declaration over the same ends (S11).",
+        "Declare a relation once; its inverse names the way back.",
+    ),
+    Code(
+        "DM220",
+        "column with two types",
+        "Two properties read one column as different types.",
+        "Give them the same logicalType.",
+    ),
+    Code(
+        "DM221",
+        "column declared twice",
+        "An entry under columns repeats the column of a property.",
+        "Remove the entry.",
+    ),
+    Code(
+        "DM222",
+        "unsuitable key or member",
+        "An entity needs a primary key of plain scalar columns, with positions where there are several; members of objects are plain.",
+        "Follow the hint of the finding.",
+    ),
+    Code(
+        "DM223",
+        "personal data as a key",
+        "Keys stand in catalog, cache, audit and topics; a key with a pii tag needs a surrogate or a reason (S6).",
+        "Add surrogate or allowPiiKey under the entity's source.",
+    ),
+)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From documents to checked specs; all faults of a run are collected."""

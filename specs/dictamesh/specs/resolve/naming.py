@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names that leave the mesh: GraphQL types and fields (S7, S8), enumeration values (S3), topics (S28)."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from dictamesh.specs.diagnostics import Findings
+from dictamesh.specs.documents import Site
+from dictamesh.specs.resolved import Field, Link, ResolvedEntity
+
+RESERVED_TYPES = frozenset(
+    {"Query", "Mutation", "Subscription", "SortDirection", "String", "Int", "Float", "Boolean", "ID"}
+    | {"Long", "Decimal", "Bytes", "Date", "Time", "DateTime", "JSON"}
+)
+TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class RootNames:
+    singular: str
+    plural: str
+
+
+def lower_first(name: str) -> str:
+    return name[:1].lower() + name[1:]
+
+
+def upper_first(name: str) -> str:
+    return name[:1].upper() + name[1:]
+
+
+def pluralize(name: str) -> str:
+    """The regular English plural; others are declared under `graphql: {Entity: {plural: ...}}`."""
+    if re.search(r"[^aeiou]y$", name, re.IGNORECASE):
+        return name[:-1] + "ies"
+    if re.search(r"(s|x|z|ch|sh)$", name, re.IGNORECASE):
+        return name + "es"
+    return name + "s"
+
+
+def root_names(entity: ResolvedEntity) -> RootNames:
+    """The root fields of an entity: `customer` and `customers`."""
+    given = entity.product.graphql.get(entity.model.name)
+    singular = (given and given.singular) or lower_first(entity.model.name)
+    return RootNames(singular, (given and given.plural) or pluralize(singular))
+
+
+def type_name(entity: str, path: Iterable[str]) -> str:
+    """The type of an object or enumeration below an entity: `CustomerAddress`."""
+    return entity + "".join(upper_first(part) for part in path)
+
+
+def enum_names(values: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """GraphQL name and text of each value of an enumeration; characters outside GraphQL names become `_`."""
+    return tuple((_enum_name(value), value) for value in values)
+
+
+def _enum_name(value: str) -> str:
+    name = re.sub(r"[^A-Za-z0-9_]", "_", value) or "_"
+    if name[0].isdigit():
+        name = "_" + name
+    return name + "_" if name in {"true", "false", "null"} else name
+
+
+def check_names(entities: Mapping[str, ResolvedEntity], links: Iterable[Link], findings: Findings) -> None:
+    """Record every clash of GraphQL names and of topics."""
+    _check_types(entities.values(), findings)
+    _check_roots(entities.values(), findings)
+    _check_fields(entities, links, findings)
+    _check_topics(entities.values(), findings)
+
+
+def _types_of(entity: ResolvedEntity) -> Iterator[tuple[str, Site]]:
+    name = entity.model.name
+    yield name, entity.site / "name"
+    for suffix in ("Filter", "RelationFilter", "Order"):
+        yield name + suffix, entity.site / "name"
+    for field in entity.fields.values():
+        yield from _nested_types(name, (field.name,), field)
+
+
+def _nested_types(entity: str, path: tuple[str, ...], field: Field) -> Iterator[tuple[str, Site]]:
+    if field.members or field.type.values:
+        yield type_name(entity, path), field.site / "name"
+    if field.type.values:
+        yield type_name(entity, path) + "Filter", field.site / "name"
+    for member in field.members:
+        yield from _nested_types(entity, (*path, member.name), member)
+
+
+def _check_types(entities: Iterable[ResolvedEntity], findings: Findings) -> None:
+    seen: dict[str, Site] = {}
+    for entity in entities:
+        for name, site in _types_of(entity):
+            if name in RESERVED_TYPES or (name.removesuffix("Filter") in RESERVED_TYPES and name != entity.model.name):
+                findings.error(
+                    "DM601", site, f"'{name}' is a type of GraphQL or of the gateway", "Choose another name."
+                )
+                continue
+            earlier = seen.setdefault(name, site)
+            if earlier is not site:
+                message = f"the GraphQL type '{name}' is declared already at {earlier.span}"
+                findings.error("DM601", site, message, "Names of entities are unique in a mesh; rename one.")
+        for field in entity.fields.values():
+            _check_enum(field, findings)
+
+
+def _check_enum(field: Field, findings: Findings) -> None:
+    names: dict[str, str] = {}
+    for name, value in enum_names(field.type.values):
+        if names.setdefault(name, value) != value:
+            message = f"two values of '{field.name}' become the same GraphQL name '{name}'"
+            findings.error("DM603", field.site / "quality", message, "Change one of them, or drop the enumeration.")
+    for member in field.members:
+        _check_enum(member, findings)
+
+
+def _check_roots(entities: Iterable[ResolvedEntity], findings: Findings) -> None:
+    seen: dict[str, Site] = {}
+    for entity in entities:
+        names = root_names(entity)
+        for name in (names.singular, names.plural, f"{names.plural}Count"):
+            earlier = seen.setdefault(name, entity.site)
+            if earlier is not entity.site or (name == names.plural and names.plural == names.singular):
+                message = f"the root field '{name}' is taken by the entity at {earlier.span}"
+                hint = f"Add 'graphql: {{{entity.model.name}: {{plural: ...}}}}' to the product."
+                findings.error("DM602", entity.site / "name", message, hint)
+
+
+def _check_fields(entities: Mapping[str, ResolvedEntity], links: Iterable[Link], findings: Findings) -> None:
+    taken: dict[tuple[str, str], Site] = {}
+    for entity in entities.values():
+        for field in entity.fields.values():
+            earlier = taken.setdefault((entity.address, field.name), field.site)
+            if earlier is not field.site:
+                message = f"'{field.name}' is declared already at {earlier.span}"
+                findings.error("DM604", field.site / "name", message, "Names of fields are unique in an entity.")
+    for link in links:
+        key = "name" if link.model.name == link.name else "inverse"
+        earlier = taken.setdefault((link.holder, link.name), link.site)
+        if earlier is not link.site or link.name in {"and", "or", "not"}:
+            message = f"{link.holder} has a field or relation '{link.name}' already, at {earlier.span}"
+            findings.error("DM604", link.site / key, message, "Choose another name for this direction.")
+
+
+def topic_name(entity: ResolvedEntity) -> str:
+    """The topic of an entity (S28)."""
+    port = entity.product.output.get(entity.model.name)
+    if port is not None and port.topic is not None:
+        return port.topic
+    parts = [entity.product.domain or entity.product.name, entity.server.id.rpartition("/")[2]]
+    if len(entity.product.entities) > 1:
+        parts.append(entity.model.name.lower())
+    return ".".join([*parts, "entity_changed"])
+
+
+def _check_topics(entities: Iterable[ResolvedEntity], findings: Findings) -> None:
+    seen: dict[str, ResolvedEntity] = {}
+    for entity in entities:
+        topic = topic_name(entity)
+        place = entity.product_site / "output" / entity.model.name / "topic"
+        at = place if place.exists else entity.site / "name"
+        if not TOPIC.match(topic) or topic in {".", ".."}:
+            hint = "Kafka takes letters, digits, '.', '_' and '-', 249 at most."
+            findings.error("DM606", at, f"'{topic}' is no name for a topic", hint)
+        earlier = seen.setdefault(topic, entity)
+        if earlier is not entity:
+            message = f"{earlier.address} and {entity.address} both publish to the topic '{topic}'"
+            hint = f"Pin one: 'output: {{{entity.model.name}: {{topic: ...}}}}' in its product."
+            findings.error("DM605", at, message, hint)

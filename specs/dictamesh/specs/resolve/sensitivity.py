@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tiers and tags: what is declared, what is carried along, and what is declared too low (S2)."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dictamesh.specs.diagnostics import Findings
+from dictamesh.specs.documents import Site
+from dictamesh.specs.model.taxonomy import TIERS, Taxonomy
+from dictamesh.specs.suggest import suggest
+
+LOOKS_LIKE_PII = re.compile(
+    r"(^|_)(e_?mail|phone|mobile|telephone|iban|ssn|passport|birth_?(date|day)|date_of_birth|dob|first_?name|last_?name"
+    r"|surname|family_?name|given_?name|full_?name|street|tax_?id|credit_?card|card_?number)(_|$)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The tags of the taxonomy: every tag by its full name, and which of them are personal data (S6)."""
+
+    tags: frozenset[str]
+    pii: frozenset[str]
+    file: str
+
+    def is_pii(self, tags: Iterable[str]) -> bool:
+        return any(tag in self.pii for tag in tags)
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """A tier (None: none declared, which counts as restricted) and tags."""
+
+    tier: str | None
+    tags: frozenset[str]
+
+    @property
+    def rank(self) -> int:
+        return rank(self.tier)
+
+
+def rank(tier: str | None) -> int:
+    """Where a tier stands; higher is more sensitive, no tier is as high as `restricted`."""
+    return TIERS.index(tier) if tier in TIERS else len(TIERS) - 1
+
+
+def join(parts: Iterable[Sensitivity]) -> Sensitivity:
+    """The highest tier and the union of tags; public and no tags of nothing."""
+    tier, tags = 0, frozenset[str]()
+    for part in parts:
+        tier, tags = max(tier, part.rank), tags | part.tags
+    return Sensitivity(TIERS[tier], tags)
+
+
+def covers(tag: str, other: str) -> bool:
+    """Whether `tag` is `other` or an ancestor of it."""
+    return other == tag or other.startswith(tag + ".")
+
+
+def vocabulary(taxonomy: Taxonomy, file: str) -> Vocabulary:
+    """Spell out every tag with its children; a child is personal data where its parent is."""
+    tags: set[str] = set()
+    pii: set[str] = set()
+    for name, tag in taxonomy.tags.items():
+        names = [name, *(f"{name}.{child}" for child in tag.children)]
+        tags.update(names)
+        if tag.pii:
+            pii.update(names)
+    personal = {tag for tag in tags for parent in pii if covers(parent, tag)}
+    return Vocabulary(frozenset(tags), frozenset(personal | pii), file)
+
+
+def declared(tier: str | None, tags: Iterable[str], site: Site, words: Vocabulary, findings: Findings) -> Sensitivity:
+    """Check a `classification` and `tags` as written at `site`; unknown ones are recorded and left out."""
+    if tier is not None and tier not in TIERS:
+        near = suggest(tier, TIERS)
+        hint = f"did you mean '{near}'?" if near else f"The tiers are {', '.join(TIERS)}."
+        findings.error("DM205", site / "classification", f"unknown tier '{tier}'", hint)
+        tier = None
+    known: set[str] = set()
+    for index, tag in enumerate(tags):
+        if tag in words.tags:
+            known.add(tag)
+            continue
+        near = suggest(tag, words.tags)
+        where = f"Tags are declared in {words.file}." if words.file else "No Taxonomy document declares any tag."
+        hint = f"did you mean '{near}'? {where}" if near else where
+        findings.error("DM204", site / "tags" / index, f"unknown tag '{tag}'", hint)
+    return Sensitivity(tier, frozenset(known))
+
+
+def check_carried(own: Sensitivity, carried: Sensitivity, what: str, site: Site, findings: Findings) -> Sensitivity:
+    """Record where a field declares less than it carries; return what it effectively has."""
+    if own.rank < carried.rank:
+        place = site / "classification"
+        hint = f"Write 'classification: {carried.tier}', or read less."
+        findings.error("DM206", place, f"'{own.tier}' is lower than '{carried.tier}', which {what} carries", hint)
+    missing = sorted(tag for tag in carried.tags if not any(covers(tag, mine) for mine in own.tags))
+    if missing:
+        place = site / "tags" if own.tags else site / "name"
+        hint = f"Add {', '.join(missing)} to its tags."
+        findings.error("DM207", place, f"the tags of {what} are missing: {', '.join(missing)}", hint)
+    return join([own, carried])
+
+
+def looks_like_pii(name: str) -> bool:
+    """Whether a column's name is one that usually holds personal data."""
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    return LOOKS_LIKE_PII.search(snake.replace("-", "_").replace(".", "_")) is not None

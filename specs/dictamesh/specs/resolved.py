@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checked specs: every name bound, every type and expression known. What `validate` yields and `compile` reads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from dictamesh.specs.documents import Site
+from dictamesh.specs.expressions.tree import Expr
+from dictamesh.specs.manifest import Manifest, Options, Source
+from dictamesh.specs.model import Entity, EntitySource, Mesh, Policy, Product, Property, Relation, Taxonomy
+from dictamesh.specs.rules import RuleTable
+from dictamesh.specs.types import Type
+
+
+M = TypeVar("M")
+
+
+@dataclass(frozen=True, slots=True)
+class Declared(Generic[M]):
+    """A model and where it is written."""
+
+    model: M
+    site: Site
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A property with its type, value and effective sensitivity (S2). `column` is None for a computed field."""
+
+    address: str
+    model: Property
+    site: Site
+    type: Type
+    column: str | None
+    expr: Expr
+    tier: str
+    tags: tuple[str, ...]
+    pii: bool
+    members: tuple["Field", ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRef:
+    """A server as a product names it: `id` is its name, or `product/name` for one of the product's own."""
+
+    id: str
+    manifest: Manifest
+    options: Mapping[str, object]
+    model: Options | None  # None where references stand for values that are not text
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedEntity:
+    """An entity bound to its source. `key` holds field names in `primaryKeyPosition` order."""
+
+    address: str
+    product: Product
+    model: Entity
+    binding: EntitySource
+    site: Site
+    product_site: Site
+    fields: Mapping[str, Field]
+    key: tuple[str, ...]
+    server: ServerRef
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A relation as seen from the entity at `holder`."""
+
+    name: str
+    holder: str
+    target: str
+    own: tuple[str, ...]
+    theirs: tuple[str, ...]
+    many: bool
+    restrict: bool
+    inverse: str | None
+    model: Relation
+    site: Site
+
+
+@dataclass(frozen=True, slots=True)
+class Specs:
+    """A whole mesh that may be compiled. Mappings are by name or address, in sorted order."""
+
+    mesh: Declared[Mesh]
+    taxonomy: Taxonomy
+    products: Mapping[str, Declared[Product]]
+    policies: Mapping[str, Declared[Policy]]
+    entities: Mapping[str, ResolvedEntity]
+    links: tuple[Link, ...]
+    rules: RuleTable
+    pii_tags: frozenset[str]
