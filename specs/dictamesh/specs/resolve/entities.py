@@ -10,7 +10,7 @@ from dictamesh.specs.model import Entity, EntitySource, Mesh, Product
 from dictamesh.specs.model.product import Property
 from dictamesh.specs.resolve.fields import FieldResolver
 from dictamesh.specs.resolve.sensitivity import Vocabulary
-from dictamesh.specs.resolve.servers import check_options
+from dictamesh.specs.resolve.servers import check_options, unknown_server
 from dictamesh.specs.resolved import Declared, Field, ResolvedEntity, ServerRef
 from dictamesh.specs.suggest import suggest
 from dictamesh.specs.types import Kind
@@ -19,7 +19,7 @@ from dictamesh.specs.types import Kind
 def resolve_product(
     product: Declared[Product], servers: Mapping[str, ServerRef], mesh: Mesh, words: Vocabulary, findings: Findings
 ) -> list[ResolvedEntity]:
-    """Resolve every entity of a product; without a server nothing can be said of any."""
+    """Resolve every entity of a product."""
     model, site = product.model, product.site
     _check_entity_keys(model, site, findings)
     server = servers.get(model.source.server)
@@ -27,7 +27,7 @@ def resolve_product(
         near = suggest(model.source.server, servers)
         hint = f"did you mean '{near}'?" if near else "Declare it under 'servers' of the mesh file or of this product."
         findings.error("DM202", site / "source" / "server", f"there is no server '{model.source.server}'", hint)
-        return []
+        server = unknown_server(model.source.server)
     return [
         _entity(product, entity, site / "schema" / index, server, mesh, words, findings)
         for index, entity in enumerate(model.entities)

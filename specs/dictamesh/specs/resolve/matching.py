@@ -23,6 +23,7 @@ class Known:
 
     words: Vocabulary
     products: frozenset[str]
+    complete: bool  # false where a document could not be read, so that a name may be one of its
     entities: Mapping[str, ResolvedEntity]
 
 
@@ -114,7 +115,8 @@ def check_selector(selector: Selector, site: Site, known: Known, findings: Findi
     for index, tier in enumerate(selector.tiers or ()):
         if tier not in TIERS:
             _unknown("DM205", "tier", tier, TIERS, _entry(site / "tiers", index), findings)
-    _check_names(selector, site, known, findings)
+    if known.complete:
+        _check_names(selector, site, known, findings)
     if isinstance(selector, Match) and selector.except_ is not None:
         check_selector(selector.except_, site / "except", known, findings)
 

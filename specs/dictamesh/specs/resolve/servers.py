@@ -4,11 +4,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from dictamesh.specs.diagnostics import Findings
 from dictamesh.specs.documents import Site, has_reference
-from dictamesh.specs.manifest import Manifest, Options
+from dictamesh.specs.manifest import Capabilities, Manifest, Options
 from dictamesh.specs.model import Mesh, Product
 from dictamesh.specs.model.mesh import Server
 from dictamesh.specs.resolve.secrets import check_secrets
@@ -19,17 +19,29 @@ from dictamesh.specs.suggest import suggest
 Manifests = Mapping[str, Manifest]
 
 
+class _AnyOptions(Options):
+    model_config = ConfigDict(extra="allow")
+
+
+UNKNOWN = Manifest(
+    name="unknown",
+    title="",
+    doc="Stands in for a connector that is not known, so that the rest of a product is still checked.",
+    server=_AnyOptions,
+    entity=_AnyOptions,
+    capabilities=lambda _source: Capabilities(lookups=None),
+)
+
+
 def mesh_servers(mesh: Declared[Mesh], manifests: Manifests, findings: Findings) -> dict[str, ServerRef]:
-    """Check the servers of the mesh file; a faulty one is recorded and left out."""
+    """Check the servers of the mesh file; a faulty one is recorded and stands for an unknown connector."""
     found: dict[str, ServerRef] = {}
     for name, server in mesh.model.servers.items():
         site = mesh.site / "servers" / name
         if "/" in name or not name:
             findings.error("DM201", site.key_span, f"'{name}' is no name for a server", "Leave out the slash.")
             continue
-        ref = _server(name, server, site, manifests, findings)
-        if ref is not None:
-            found[name] = ref
+        found[name] = _server(name, server, site, manifests, findings)
     return found
 
 
@@ -38,25 +50,27 @@ def product_servers(product: Declared[Product], manifests: Manifests, findings: 
     found: dict[str, ServerRef] = {}
     for index, server in enumerate(product.model.servers):
         site = product.site / "servers" / index
-        ref = _server(f"{product.model.name}/{server.server}", server, site, manifests, findings)
-        if ref is not None:
-            found[server.server] = ref
+        name = f"{product.model.name}/{server.server}"
+        found[server.server] = _server(name, server, site, manifests, findings)
     return found
 
 
-def _server(name: str, server: Server, site: Site, manifests: Manifests, findings: Findings) -> ServerRef | None:
+def _server(name: str, server: Server, site: Site, manifests: Manifests, findings: Findings) -> ServerRef:
     manifest = manifests.get(server.type)
     if manifest is None:
         near = suggest(server.type, manifests)
         hint = f"did you mean '{near}'?" if near else f"Connectors here: {', '.join(sorted(manifests))}."
         findings.error("DM501", site / "type", f"there is no connector '{server.type}'", hint)
-        return None
+        return unknown_server(name)
     data = {key: value for key, value in site.plain.items() if key not in {"type", "server"}}
     check_secrets(manifest.server, data, site, findings)
     model = check_options(manifest.server, data, site, findings, references=True)
-    if model is None and not _only_references(manifest.server, data):
-        return None
     return ServerRef(name, manifest, data, model)
+
+
+def unknown_server(name: str) -> ServerRef:
+    """A server of which nothing is known; a finding says why."""
+    return ServerRef(name, UNKNOWN, {}, None)
 
 
 def check_options(
@@ -71,14 +85,6 @@ def check_options(
             errors = [each for each in errors if not _is_reference(data, each["loc"])]
         report(model, errors, data, site, findings, code="DM502")
         return None
-
-
-def _only_references(model: type[BaseModel], data: Mapping[str, Any]) -> bool:
-    try:
-        model.model_validate(data)
-    except ValidationError as error:
-        return all(_is_reference(data, each["loc"]) for each in error.errors(include_url=False, include_input=False))
-    return True
 
 
 def _is_reference(data: Any, loc: tuple[int | str, ...]) -> bool:

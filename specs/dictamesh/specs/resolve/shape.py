@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Documents to models: pydantic's findings as diagnostics with a place and a cure."""
 
+import copy
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ T = TypeVar("T", bound=BaseModel)
 Loc = tuple[int | str, ...]
 
 WRONG_TYPE = ("_type", "_parsing", "_from_float")
+ATTEMPTS = 3
 WRONG_COUNT = ("too_short", "too_long")
 WANTED = {
     "string_type": "text",
@@ -38,12 +40,39 @@ def read_model(model: type[T], document: Document, findings: Findings) -> T | No
 
 
 def build(model: type[T], data: Any, site: Site, findings: Findings) -> T | None:
-    """Build a model from the plain data that stands at `site`."""
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        report(model, error.errors(include_url=False, include_input=False), data, site, findings)
-        return None
+    """Build a model from the plain data that stands at `site`.
+
+    Keys that are faulty and may be absent are left out, so that what is right is still checked against the rest.
+    """
+    for attempt in range(ATTEMPTS):
+        try:
+            return model.model_validate(data)
+        except ValidationError as error:
+            errors = error.errors(include_url=False, include_input=False)
+            if attempt == 0:
+                report(model, errors, data, site, findings)
+            data = _without(data, errors)
+    return None
+
+
+def _without(data: Any, errors: list[ErrorDetails]) -> Any:
+    kept = copy.deepcopy(data)
+    for error in errors:
+        loc = existing(kept, error["loc"], keep_last=False)
+        while loc and isinstance(loc[-1], int):
+            loc = loc[:-1]  # an entry of a list keeps its place: the whole list goes
+        if loc and error["type"] != "missing":
+            _remove(kept, loc)
+    return kept
+
+
+def _remove(data: Any, loc: Loc) -> None:
+    for part in loc[:-1]:
+        if not _holds(data, part):
+            return
+        data = data[part]
+    if isinstance(data, dict):
+        data.pop(loc[-1], None)
 
 
 def report(
