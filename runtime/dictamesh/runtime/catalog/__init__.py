@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The PostgreSQL side of the mesh: embedded cluster, migrations, registration, catalog REST and audit."""

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`dictamesh-runtime`: serves a mesh, or runs one command on it. Exit codes: S32."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import ModuleType
+
+from dictamesh.runtime.cli.exits import DEPENDENCY, FINDINGS, USAGE, UsageError
+
+COMMANDS = {
+    "serve": "serve the mesh (what happens without a command)",
+    "validate": "check every spec and run the policies' tests",
+    "plan": "show what the specs come to",
+    "schema": "print the GraphQL SDL, an Avro schema or the JSON Schema of the spec files",
+    "query": "answer a GraphQL operation without a server",
+    "policy": "test or explain policies",
+    "contract-test": "hold a product against its contract",
+    "migrate": "bring the catalog's tables up or down, or show their state",
+    "doctor": "check what the mesh depends on",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; no traceback reaches the user."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        options = _parser(given).parse_args(given)
+        return int(options.run(options))
+    except UsageError as error:
+        return _say(error, USAGE)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # the reader of our output has gone; nothing is left to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FINDINGS
+    except Exception as error:  # noqa: BLE001 - the last resort: a text of ours, never a traceback or a foreign message
+        return _unexpected(error)
+
+
+def _say(error: Exception, code: int) -> int:
+    print(f"dictamesh-runtime: {error}", file=sys.stderr)
+    return code
+
+
+def _unexpected(error: Exception) -> int:
+    from dictamesh.runtime.mesh.failure import StartFailed  # noqa: PLC0415 - start fast: most runs never need it
+    from dictamesh.runtime.observe.faults import exception_fields  # noqa: PLC0415 - likewise
+
+    if isinstance(error, StartFailed):
+        print(f"dictamesh-runtime: {error.message}\n  = {error.cure}", file=sys.stderr)
+        return DEPENDENCY
+    told = ", ".join(f"{key} {value}" for key, value in exception_fields(error).items())
+    print(f"dictamesh-runtime: this is a fault of DictaMesh, please report it ({told})", file=sys.stderr)
+    return DEPENDENCY
+
+
+def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dictamesh-runtime",
+        description="One config file in, a governed federated GraphQL API out.",
+        epilog="Without a command the mesh is served.",
+    )
+    parser.add_argument("--config", metavar="FILE", help="the mesh file")
+    parser.add_argument("--version", action="version", version=_version() if "--version" in given else "")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    chosen = next((each for each in given if each in COMMANDS), "serve")
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        command.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS, help="the mesh file")
+        if name == chosen:
+            _module(name).arguments(command)
+    if chosen == "serve":
+        _module("serve").arguments(parser)
+    return parser
+
+
+def _module(command: str) -> ModuleType:
+    return import_module(f"dictamesh.runtime.cli.{command.replace('-', '_')}")
+
+
+def _version() -> str:
+    from importlib.metadata import version  # noqa: PLC0415 - start fast: read only when asked for
+
+    return f"dictamesh {version('dictamesh')}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`query`: one operation answered without a server, audited all the same (S31)."""
+
+import argparse
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import orjson
+import uvloop
+
+from dictamesh.runtime.catalog.audit import open_audit
+from dictamesh.runtime.catalog.audit_file import FILE_NAME, JsonlAudit
+from dictamesh.runtime.catalog.errors import CatalogUnavailable
+from dictamesh.runtime.catalog.ownership import running_owner
+from dictamesh.runtime.catalog.pool import PoolSettings, open_pool
+from dictamesh.runtime.cli.callers import add_caller, caller
+from dictamesh.runtime.cli.common import config_of, plan_of, print_json
+from dictamesh.runtime.cli.exits import FINDINGS, FINE, UsageError
+from dictamesh.runtime.cli.serve import data_dir_of
+from dictamesh.runtime.compile.plan import Plan
+from dictamesh.runtime.gateway.contract import RequestInfo
+from dictamesh.runtime.gateway.serving import answer
+from dictamesh.runtime.governance.audit import AuditSink
+from dictamesh.runtime.governance.principal import Principal
+from dictamesh.runtime.mesh.references import Resolver
+from dictamesh.runtime.mesh.world import Needs, make_world
+from dictamesh.runtime.observe import trace
+from dictamesh.runtime.observe.logs import configure
+from dictamesh.runtime.resilience import L1, Listeners
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("query", help="the operation; '-' reads it from standard input")
+    parser.add_argument("--variables", metavar="JSON", help="values of its variables")
+    parser.add_argument("--operation", metavar="NAME", help="which of several operations")
+    parser.add_argument("--data-dir", help="folder of the audit (default: ./.dictamesh)")
+    add_caller(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the response as JSON; 1 where it has errors."""
+    config = config_of(options)
+    plan = plan_of(options, lambda: FINDINGS)
+    if isinstance(plan, int):
+        return plan
+    principal = caller(options, plan)
+    text = sys.stdin.read() if options.query == "-" else options.query
+    variables = _variables(options.variables)
+    undo = configure(service=f"dictamesh/{plan.name}", level="error", layout="text")
+    try:
+        body = uvloop.run(_answer(plan, config, options, principal, text, variables))
+    finally:
+        undo()
+    print_json(body)
+    return FINDINGS if body.get("errors") else FINE
+
+
+def _variables(given: str | None) -> dict[str, Any] | None:
+    if given is None:
+        return None
+    try:
+        found = orjson.loads(given)
+    except orjson.JSONDecodeError:
+        raise UsageError("--variables takes a JSON object") from None
+    if not isinstance(found, dict):
+        raise UsageError("--variables takes a JSON object")
+    return found
+
+
+async def _answer(
+    plan: Plan,
+    config: Path,
+    options: argparse.Namespace,
+    principal: Principal,
+    text: str,
+    variables: dict[str, Any] | None,
+) -> dict[str, Any]:
+    data_dir = data_dir_of(plan, options.data_dir)
+    resolver = Resolver(config.absolute().parent)
+    async with AsyncExitStack() as stack:
+        audit = await _audit(plan, data_dir, resolver, stack)
+        needs = Needs(resolver, audit, data_dir, L1(plan.mesh.cache.size), Listeners())
+        world = await make_world(plan, needs)
+        stack.push_async_callback(world.retire, None, 0)
+        span = trace.begin()
+        info = RequestInfo(span.trace_id, span.span_id, "cli")
+        response = await answer(world.serving, text, variables, options.operation, principal, info)
+        return dict(response.body)
+
+
+async def _audit(plan: Plan, data_dir: Path, resolver: Resolver, stack: AsyncExitStack) -> AuditSink:
+    """Return the log of `catalog.dsn` or of a running owner, else the file that the next start imports."""
+    dsn = plan.mesh.catalog.dsn
+    found = resolver.text(dsn, "catalog.dsn") if dsn is not None else running_owner(data_dir)
+    if found is not None:
+        try:
+            pool = await open_pool(found, PoolSettings(max_size=1, idle=1))
+            stack.push_async_callback(pool.close)
+            log = open_audit(pool)
+            stack.push_async_callback(log.close)
+            return log
+        except CatalogUnavailable:
+            pass
+    data_dir.mkdir(parents=True, exist_ok=True)
+    return JsonlAudit(data_dir / FILE_NAME)

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`validate`: every fault of the whole tree in one run, the policies' tests included."""
+
+import argparse
+
+from dictamesh.runtime.cli.common import add_format, built, print_json, show
+from dictamesh.runtime.cli.exits import FINDINGS, FINE
+from dictamesh.specs.diagnostics import Severity
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    add_format(parser)
+    parser.add_argument("--strict", action="store_true", help="let warnings fail, too")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the findings; 1 where an error is among them."""
+    made = built(options)
+    failing = {Severity.ERROR, Severity.WARNING} if options.strict else {Severity.ERROR}
+    code = FINDINGS if any(each.severity in failing for each in made.diagnostics) else FINE
+    if options.format == "json":
+        print_json([each.to_json() for each in made.diagnostics])
+        return code
+    if made.diagnostics:
+        show(made.diagnostics, made.sources)
+    if made.plan is not None:
+        plan = made.plan
+        told = f"{len(plan.products)} products, {len(plan.entities)} entities, {len(made.tests)} policy tests"
+        print(f"{options.config}: fine ({told}); plan {plan.hash[:12]}")
+    return code

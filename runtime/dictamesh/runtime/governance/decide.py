@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one principal gets of one field, and which rows of an entity exist for it (S13..S18). Pure."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dictamesh.runtime.governance.conditions import Condition, Parameters, Row, condition
+from dictamesh.runtime.governance.principal import Principal
+from dictamesh.specs.expressions.tree import Call, Expr, columns
+from dictamesh.specs.rules import Audience, Effect, FieldPolicy, FieldRule, MaskRule, RowPolicy, RowRule
+from dictamesh.specs.types import BOOLEAN
+
+RowOutcome = Callable[[Row, Parameters], "Outcome"]
+
+TIER_RULE = "tier"
+REDACT = MaskRule("redact")
+
+STRICTNESS = ("allow", "partial", "truncate-date", "generalise", "token", "hmac", "redact", "nullify", "deny")
+"""The order of S14, loosest first."""
+
+_RANK = {kind: rank for rank, kind in enumerate(STRICTNESS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What happens to a value and which rule says so; `policy` is None where the tier decides (S15)."""
+
+    effect: Effect
+    mask: MaskRule | None
+    policy: str | None
+    rule: str
+
+    @property
+    def kind(self) -> str:
+        """`allow`, `deny` or the kind of mask."""
+        return self.mask.kind if self.mask is not None else self.effect.value
+
+    @property
+    def rank(self) -> int:
+        """The place in `STRICTNESS`."""
+        return _RANK[self.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """What a policy says on the rows of `where` (None: on all that are left); no outcome is silence (S16)."""
+
+    where: Expr | None
+    outcome: Outcome | None
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What one policy says of one field to one principal: the first branch that holds on a row."""
+
+    branches: tuple[Branch, ...]
+    sort: bool
+    group: bool
+    relation: bool
+
+    @property
+    def possible(self) -> tuple[Outcome, ...]:
+        """Every outcome that some row may meet."""
+        return tuple(branch.outcome for branch in self.branches if branch.outcome is not None)
+
+    @property
+    def conditional(self) -> bool:
+        return any(branch.where is not None for branch in self.branches)
+
+    @property
+    def may_be_silent(self) -> bool:
+        """Whether some row may meet no outcome."""
+        return self.branches[-1].where is not None or any(branch.outcome is None for branch in self.branches)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one principal gets of one field.
+
+    `constant` holds on every row; where it is None, `speeches` decide row by row, `tier` where all are silent.
+    `clear`: allowed on all rows. `strictest`: the strictest outcome that a row may meet, for `extensions.policy`.
+    `sort`, `group`, `relation`: the uses permitted (S20), true for a clear field.
+    """
+
+    constant: Outcome | None
+    speeches: tuple[Speech, ...]
+    tier: Outcome
+    clear: bool
+    strictest: Outcome
+    sort: bool
+    group: bool
+    relation: bool
+
+    def per_row(self, row: Row, parameters: Parameters) -> Outcome:
+        """Return the outcome on `row`; for many rows use `compile_outcome`."""
+        return compile_outcome(self)(row, parameters)
+
+    @property
+    def by_row(self) -> bool:
+        """Whether rows can differ in outcome."""
+        return self.constant is None
+
+    @property
+    def columns(self) -> frozenset[tuple[str, ...]]:
+        """Paths of the fields that a row must carry for this decision; empty when it is constant."""
+        conditions = (branch.where for speech in self.speeches for branch in speech.branches)
+        return frozenset(path for where in conditions if where is not None for path in columns(where))
+
+
+def decide(policies: tuple[FieldPolicy, ...], tier: str, principal: Principal, anonymous_sees: str) -> Decision:
+    """Decide for one field; the order of `policies` does not matter."""
+    heard = (_speech(policy, tier, principal) for policy in sorted(policies, key=lambda policy: policy.policy))
+    speeches = tuple(speech for speech in heard if speech.possible)
+    by_tier = tier_outcome(tier, principal, anonymous_sees)
+    constant = _constant(speeches, by_tier)
+    strictest = constant or _strictest(speeches, by_tier)
+    decision = Decision(
+        constant,
+        () if constant else speeches,
+        by_tier,
+        clear=strictest.effect is Effect.ALLOW,
+        strictest=strictest,
+        sort=True,
+        group=True,
+        relation=True,
+    )
+    if decision.clear:
+        return decision
+    deciding = _deciding(speeches, by_tier)
+    return replace(
+        decision,
+        sort=bool(deciding) and all(speech.sort for speech in deciding),
+        group=bool(deciding) and all(speech.group for speech in deciding),
+        relation=bool(deciding) and all(speech.relation for speech in deciding),
+    )
+
+
+def tier_outcome(tier: str, principal: Principal, anonymous_sees: str) -> Outcome:
+    """Return what the tier alone gives (S15); a tier not named there is served as `restricted`."""
+    if tier == "public" or (tier == "internal" and (principal.authenticated or anonymous_sees == "internal")):
+        return Outcome(Effect.ALLOW, None, None, TIER_RULE)
+    if tier == "confidential":
+        return Outcome(Effect.MASK, REDACT, None, TIER_RULE)
+    return Outcome(Effect.DENY, None, None, TIER_RULE)
+
+
+def combine(spoken: Sequence[Outcome]) -> Outcome:
+    """Return the strictest of `spoken`, at least one (S14).
+
+    Masks of one kind with different parameters count as one more `redact`, even where a third policy speaks a stricter
+    kind than theirs: adding a policy must never loosen. Among equals the first policy by name gives the rule.
+    """
+    candidates = list(spoken)
+    for kind in {outcome.kind for outcome in spoken if outcome.mask is not None}:
+        alike = [outcome for outcome in spoken if outcome.kind == kind]
+        if len({outcome.mask for outcome in alike}) > 1:
+            candidates.append(replace(min(alike, key=_place), mask=REDACT))
+    return min(candidates, key=_place)
+
+
+def compile_outcome(decision: Decision) -> RowOutcome:
+    """Return a function from a row and the operation's parameters to the outcome; each condition is compiled once."""
+    if decision.constant is not None:
+        constant = decision.constant
+        return lambda _row, _parameters: constant
+    tellers = tuple(_teller(speech) for speech in decision.speeches)
+    known: dict[tuple[Outcome | None, ...], Outcome] = {}
+
+    def outcome(row: Row, parameters: Parameters) -> Outcome:
+        told = tuple(teller(row, parameters) for teller in tellers)
+        found = known.get(told)
+        if found is None:
+            spoken = [one for one in told if one is not None]
+            found = known[told] = combine(spoken) if spoken else decision.tier
+        return found
+
+    return outcome
+
+
+def row_filter(policies: tuple[RowPolicy, ...], principal: Principal) -> Expr | bool:
+    """Return which rows exist: True all, False none, else a condition over the entity's fields (S18)."""
+    kept: list[Expr] = []
+    for policy in sorted(policies, key=lambda policy: policy.policy):
+        entry = first_entry(policy, principal)
+        if entry is None or entry.keep is True:
+            continue
+        if entry.keep is False:
+            return False
+        if entry.keep not in kept:
+            kept.append(entry.keep)
+    if not kept:
+        return True
+    return kept[0] if len(kept) == 1 else Call("and", tuple(kept), BOOLEAN)
+
+
+def first_entry(policy: RowPolicy, principal: Principal) -> RowRule | None:
+    """Return the entry that speaks to `principal`; None when the policy is silent."""
+    return next((entry for entry in policy.entries if holds(entry.audience, principal)), None)
+
+
+def holds(audience: Audience, principal: Principal) -> bool:
+    """Whether a rule for `audience` is meant for `principal` (S13)."""
+    return not misses(audience, principal)
+
+
+def misses(audience: Audience, principal: Principal) -> tuple[str, ...]:
+    """Return which parts of `audience` fail: `roles`, `purposes`, `claims.<name>`; empty when it holds."""
+    failed = []
+    if audience.roles is not None and not audience.roles & principal.roles:
+        failed.append("roles")
+    if audience.purposes is not None and principal.purpose not in audience.purposes:
+        failed.append("purposes")
+    failed += [f"claims.{name}" for name, values in audience.claims if not _has(principal.claims.get(name), values)]
+    return tuple(failed)
+
+
+def is_silenced(rule: FieldRule, policy: FieldPolicy, tier: str) -> bool:
+    """Whether an `allow` counts as silence because its policy does not name the sensitive field (S16)."""
+    return rule.effect is Effect.ALLOW and not policy.allows and tier not in {"public", "internal"}
+
+
+def _has(claim: Any, values: Iterable[Any]) -> bool:
+    held = claim if isinstance(claim, tuple) else (claim,)
+    # 1 equals True in Python; a claim of another type is another claim
+    return any(type(one) is type(value) and one == value for one in held for value in values)
+
+
+def _speech(policy: FieldPolicy, tier: str, principal: Principal) -> Speech:
+    branches: list[Branch] = []
+    for rule in policy.rules:
+        if not holds(rule.audience, principal):
+            continue
+        silent = is_silenced(rule, policy, tier)
+        branches.append(Branch(rule.where, None if silent else _outcome(policy.policy, rule)))
+        if rule.where is None:
+            break
+    return Speech(tuple(branches), policy.sort, policy.group, policy.relation)
+
+
+def _outcome(policy: str, rule: FieldRule) -> Outcome:
+    mask = (rule.mask or REDACT) if rule.effect is Effect.MASK else None
+    return Outcome(rule.effect, mask, policy, rule.name)
+
+
+def _place(outcome: Outcome) -> tuple[int, str, str]:
+    return (-outcome.rank, outcome.policy or "", outcome.rule)
+
+
+def _constant(speeches: tuple[Speech, ...], by_tier: Outcome) -> Outcome | None:
+    always = [speech.possible[0] for speech in speeches if not speech.conditional]
+    if any(outcome.effect is Effect.DENY for outcome in always):
+        return combine(always)
+    if any(speech.conditional for speech in speeches):
+        return None
+    return combine(always) if always else by_tier
+
+
+def _strictest(speeches: tuple[Speech, ...], by_tier: Outcome) -> Outcome:
+    worst = combine([min(speech.possible, key=_place) for speech in speeches])
+    return min(worst, by_tier, key=_place) if _tier_may_decide(speeches) else worst
+
+
+def _tier_may_decide(speeches: tuple[Speech, ...]) -> bool:
+    return all(speech.may_be_silent for speech in speeches)
+
+
+def _deciding(speeches: tuple[Speech, ...], by_tier: Outcome) -> tuple[Speech, ...]:
+    """The policies that keep a field from being clear; none where the tier may be what does, for it permits no use."""
+    if by_tier.effect is not Effect.ALLOW and _tier_may_decide(speeches):
+        return ()
+    return tuple(s for s in speeches if any(outcome.effect is not Effect.ALLOW for outcome in s.possible))
+
+
+def _teller(speech: Speech) -> Callable[[Row, Parameters], Outcome | None]:
+    steps: tuple[tuple[Condition | None, Outcome | None], ...] = tuple(
+        (None if branch.where is None else condition(branch.where), branch.outcome) for branch in speech.branches
+    )
+
+    def tell(row: Row, parameters: Parameters) -> Outcome | None:
+        for test, outcome in steps:
+            if test is None or test(row, parameters):
+                return outcome
+        return None
+
+    return tell

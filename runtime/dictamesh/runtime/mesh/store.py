@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The database of a running mesh: embedded or by `catalog.dsn`, migrated, with the audit log and the registration."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from dictamesh.runtime.catalog import cluster
+from dictamesh.runtime.catalog.audit import AuditLog, open_audit
+from dictamesh.runtime.catalog.audit_file import FILE_NAME, import_jsonl
+from dictamesh.runtime.catalog.errors import CatalogUnavailable, RegistrationRejected
+from dictamesh.runtime.catalog.migrate import status, up
+from dictamesh.runtime.catalog.ownership import Ownership, own
+from dictamesh.runtime.catalog.pool import Pool, PoolSettings, open_pool
+from dictamesh.runtime.catalog.queries import Locations
+from dictamesh.runtime.catalog.registration import register
+from dictamesh.runtime.catalog.rows import Cardinality, EntityRow, Registration, RelationRow, SchemaRow
+from dictamesh.runtime.compile.plan import EntityPlan, Plan
+from dictamesh.runtime.mesh.failure import StartFailed
+from dictamesh.runtime.mesh.references import Resolver, shown
+from dictamesh.specs.model.mesh import Catalog
+
+_LOG = logging.getLogger("dictamesh.mesh")
+
+
+@dataclass(slots=True)
+class Store:
+    """An open catalog. `where` is a text for people; it holds no password."""
+
+    pool: Pool
+    audit: AuditLog
+    locations: Locations
+    where: str
+    embedded: cluster.Cluster | None
+    lock: Ownership | None
+
+    async def register(self, plan: Plan, resolver: Resolver) -> None:
+        """Write the plan's rows in one transaction (MC-8); raises StartFailed."""
+        try:
+            await register(self.pool, registration(plan, resolver))
+        except RegistrationRejected as error:
+            raise StartFailed(f"the catalog refuses {error.subject}: {error.message}", "correct its spec") from None
+        except CatalogUnavailable as error:
+            raise StartFailed(error.message, error.cure) from None
+        self.locations.clear()
+
+    async def close(self) -> None:
+        """Write what the audit still holds, close the pool, stop the embedded server, release the folder."""
+        await self.audit.close()
+        await self.pool.close()
+        if self.embedded is not None:
+            await self.embedded.stop()
+        if self.lock is not None:
+            self.lock.release()
+
+
+async def open_store(declared: Catalog, data_dir: Path, resolver: Resolver) -> Store:
+    """Open the catalog and bring its schema up to date; raises StartFailed with nothing left running."""
+    embedded: cluster.Cluster | None = None
+    lock: Ownership | None = None
+    pool: Pool | None = None
+    try:
+        if declared.dsn is None:
+            embedded = await cluster.start(data_dir)
+            dsn, where = embedded.dsn, f"embedded PostgreSQL in {data_dir}"
+        else:
+            lock = await asyncio.to_thread(own, data_dir)
+            dsn, where = resolver.text(declared.dsn, "catalog.dsn"), "PostgreSQL of catalog.dsn"
+        pool = await open_pool(dsn, PoolSettings(max_size=declared.pool.max, idle=declared.pool.idle))
+        await _migrate(pool, declared)
+        await import_jsonl(pool, data_dir / FILE_NAME)
+        return Store(pool, open_audit(pool), Locations(pool), where, embedded, lock)
+    except BaseException as error:
+        if pool is not None:
+            await pool.close()
+        if embedded is not None:
+            await embedded.stop()
+        if lock is not None:
+            lock.release()
+        if isinstance(error, CatalogUnavailable):
+            raise StartFailed(error.message, error.cure) from None
+        raise
+
+
+async def _migrate(pool: Pool, declared: Catalog) -> None:
+    if declared.auto_migrate:
+        for migration in await up(pool):
+            _LOG.info("migrated the catalog", extra={"version": migration.version})
+        return
+    pending = (await status(pool)).pending
+    if pending:
+        raise StartFailed(f"{len(pending)} migrations of the catalog are pending", "run 'dictamesh-runtime migrate up'")
+
+
+def registration(plan: Plan, resolver: Resolver) -> Registration:
+    """Return the catalog rows of a plan; addresses of servers are resolved, secrets are not among them."""
+    return Registration(
+        mesh=plan.name,
+        entities=tuple(_entity(entity, resolver) for entity in plan.entities.values()),
+        relations=tuple(
+            RelationRow(
+                name=link.name,
+                subject=entity.name,
+                object=plan.entities[link.target].name,
+                cardinality=_cardinality(link.many, by_key=link.by_key, to_key=link.own == entity.key),
+                inverse=link.inverse,
+            )
+            for entity in plan.entities.values()
+            for link in entity.links
+        ),
+        schemas=tuple(
+            SchemaRow(entity.name, plan.products[entity.product].version, entity.avro)
+            for entity in plan.entities.values()
+        ),
+    )
+
+
+def _cardinality(many: bool, *, by_key: bool, to_key: bool) -> Cardinality:
+    if many:
+        return "one-to-many"
+    return "one-to-one" if by_key and to_key else "many-to-one"
+
+
+def _entity(entity: EntityPlan, resolver: Resolver) -> EntityRow:
+    row = dict(entity.catalog)
+    url = row["api_base_url"]
+    row["api_base_url"] = shown(url, resolver, f"servers.{entity.server}.url") if url else None
+    row["availability_sla"] = Decimal(str(row["availability_sla"]))
+    return EntityRow(**row)

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The HTTP application of a running mesh: GraphQL, catalog, health."""
+
+import time
+from collections.abc import Callable
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from dictamesh.runtime.catalog.queries import Locations
+from dictamesh.runtime.catalog.routes import Access, RequestRefused
+from dictamesh.runtime.catalog.routes import routes as catalog_routes
+from dictamesh.runtime.compile.plan import Plan
+from dictamesh.runtime.gateway.http import routes as gateway_routes
+from dictamesh.runtime.gateway.serving import Gateway
+from dictamesh.runtime.governance.access import AccessCache
+from dictamesh.runtime.governance.principal import Principal
+from dictamesh.runtime.governance.refusals import PurposeRefused, Unauthenticated
+from dictamesh.runtime.observe.drain import Drain
+from dictamesh.runtime.observe.health import Checks
+from dictamesh.runtime.observe.metrics import Metrics
+from dictamesh.runtime.observe.server import health_routes
+
+Rights = Callable[[], tuple[Plan, AccessCache]]
+
+
+def application(
+    gateway: Gateway, locations: Locations, rights: Rights, checks: Checks, metrics: Metrics, drain: Drain
+) -> web.Application:
+    """Build the application; `rights` gives the plan being served and its decisions."""
+    app = web.Application(middlewares=[_observed(metrics, drain)], client_max_size=0)
+    app.add_routes(gateway_routes(gateway))
+    app.add_routes(catalog_routes(locations, _catalog_access(gateway, rights)))
+    app.add_routes(health_routes(checks))
+    app.router.add_get("/", _front)
+    metrics.allow_routes(resource.canonical for resource in app.router.resources())
+    return app
+
+
+async def _front(_: web.Request) -> web.StreamResponse:
+    raise web.HTTPFound("/graphql")
+
+
+def _observed(metrics: Metrics, drain: Drain) -> Middleware:
+    @web.middleware
+    async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started, status = time.perf_counter(), 500
+        with drain.operation():
+            try:
+                response = await handler(request)
+                status = response.status
+                return response
+            except web.HTTPException as answer:
+                status = answer.status
+                raise
+            finally:
+                resource = request.match_info.route.resource
+                route = resource.canonical if resource is not None else "other"
+                metrics.http_request(route, request.method, status, time.perf_counter() - started)
+
+    return observed
+
+
+def _catalog_access(gateway: Gateway, rights: Rights) -> Access[Principal]:
+    async def authenticate(request: web.Request) -> Principal | None:
+        try:
+            principal = await gateway.current.authenticate(request.headers)
+        except Unauthenticated as refused:
+            raise RequestRefused("UNAUTHORIZED", refused.reason) from None
+        except PurposeRefused as refused:
+            raise RequestRefused("FORBIDDEN", refused.reason) from None
+        return principal if principal.authenticated else None
+
+    def visible(principal: Principal, entity_type: str) -> bool:
+        plan, decisions = rights()
+        entity = next((each for each in plan.entities.values() if each.name == entity_type), None)
+        if entity is None:
+            return True  # deprecated: known to the catalog alone
+        access = decisions.access(principal)
+        return access.rows(entity.address) is not False and access.key_visible(entity.address)
+
+    return Access(authenticate, visible)

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One plan being served: its lines, its decisions, its way of answering. A reload makes another (S29)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dictamesh.runtime.adapters.adapters import Adapters
+from dictamesh.runtime.compile.plan import Plan
+from dictamesh.runtime.gateway.contract import Outcome, PreparedOperation, RequestInfo, Run
+from dictamesh.runtime.gateway.execution.run import Execution, make_run
+from dictamesh.runtime.gateway.serving import Serving, serving
+from dictamesh.runtime.governance.access import AccessCache
+from dictamesh.runtime.governance.audit import AuditSink
+from dictamesh.runtime.governance.authenticate import Authenticator, mask_keys
+from dictamesh.runtime.governance.principal import Principal
+from dictamesh.runtime.mesh.failure import StartFailed
+from dictamesh.runtime.mesh.lines import Lines, close_lines, lines_of, open_lines, unused
+from dictamesh.runtime.mesh.references import Resolver
+from dictamesh.runtime.mesh.subjects import audit_key
+from dictamesh.runtime.resilience import L1, Listeners
+
+
+@dataclass(slots=True)
+class World:
+    """A plan with everything that answers on it; counts the operations that still run on it."""
+
+    plan: Plan
+    lines: Lines
+    access: AccessCache
+    authenticator: Authenticator
+    serving: Serving
+    running: int = 0
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def retire(self, successor: "World | None", patience: float) -> None:
+        """Wait for the operations under way, then close what no successor uses."""
+        try:
+            async with asyncio.timeout(patience):
+                while self.running:
+                    self.idle.clear()
+                    await self.idle.wait()
+        except TimeoutError:
+            pass
+        await close_lines(unused(self.lines, successor.lines if successor else {}))
+        await self.authenticator.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What outlives a plan: where references are resolved, rows cached, reads audited, events counted."""
+
+    resolver: Resolver
+    audit: AuditSink
+    data_dir: Path
+    l1: L1
+    listeners: Listeners
+    unknown_roles: Callable[[int], None] = lambda _count: None
+
+
+async def make_world(plan: Plan, needs: Needs, before: World | None = None) -> World:
+    """Open a plan's servers and decide its rights; raises StartFailed with nothing left open."""
+    secrets = needs.resolver.secrets(plan.mesh.security)
+    lines = await open_lines(plan, needs.resolver, needs.listeners, before.lines if before else None)
+    try:
+        return _world(plan, needs, lines, secrets)
+    except BaseException:
+        await close_lines(unused(lines, before.lines if before else {}))
+        raise
+
+
+def _world(plan: Plan, needs: Needs, lines: Lines, secrets: dict[str, str]) -> World:
+    mesh = plan.mesh
+    keys = mask_keys(mesh.security, secrets)
+    access = AccessCache(plan, keys)
+    try:
+        authenticator = Authenticator(
+            mesh.security,
+            mesh.roles,
+            mesh.purposes,
+            secrets,
+            folder=needs.resolver.folder,
+            unknown_roles=needs.unknown_roles,
+        )
+    except ValueError as error:
+        raise StartFailed(str(error), "give each caller a key of its own") from None
+    adapters = Adapters(plan, lines_of(lines), needs.l1 if mesh.cache.enabled else None)
+    subjects = audit_key(plan, keys, needs.data_dir)
+    run = make_run(Execution(plan, adapters, access.access, needs.audit, subjects, keys))
+    world = World(plan, lines, access, authenticator, serving=None)  # type: ignore[arg-type] # set on the next line
+    world.serving = serving(plan, _counted(world, run), authenticator.principal)
+    return world
+
+
+def _counted(world: World, run: Run) -> Run:
+    async def counted(operation: PreparedOperation, principal: Principal, info: RequestInfo) -> Outcome:
+        async with _under_way(world):
+            return await run(operation, principal, info)
+
+    return counted
+
+
+@asynccontextmanager
+async def _under_way(world: World) -> AsyncIterator[None]:
+    world.running += 1
+    try:
+        yield
+    finally:
+        world.running -= 1
+        if not world.running:
+            world.idle.set()
