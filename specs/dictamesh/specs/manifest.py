@@ -72,6 +72,8 @@ class Capabilities:
     related: bool = False  # conditions over to-one relations on the same server
     ordered_by_key: bool = False  # a list without an order comes by primary key
     integer_booleans: bool = False  # booleans are stored as 0 and 1
+    text_values: bool = False  # every value is text, as in CSV
+    json_text: bool = False  # JSON columns arrive as text
     max_page_size: int | None = None
 
 

@@ -16,7 +16,16 @@ from dictamesh.connectors.sdk.protocol import (
     Rows,
     Status,
 )
-from dictamesh.specs.manifest import Capabilities, Manifest, Options, Reason, SecretMark, SecretText, Source, SourceColumn
+from dictamesh.specs.manifest import (
+    Capabilities,
+    Manifest,
+    Options,
+    Reason,
+    SecretMark,
+    SecretText,
+    Source,
+    SourceColumn,
+)
 
 __all__ = [
     "Capabilities",

@@ -26,8 +26,8 @@ class Fault(StrEnum):
 class SourceError(Exception):
     """A call to a source failed.
 
-    `status` is the protocol's own code (an HTTP status, an SQLSTATE), `place` says where (`GET /items/customers`) without
-    keys or values. Neither holds text that the source supplied.
+    `status` is the protocol's own code (an HTTP status, an SQLSTATE), `place` says where (`GET /items/customers`)
+    without keys or values. Neither holds text that the source supplied.
     """
 
     retryable = False
@@ -45,7 +45,7 @@ class SourceError(Exception):
         return self.fault not in HARMLESS
 
 
-class Transient(SourceError):
+class Transient(SourceError):  # noqa: N818  (one of the two kinds of SourceError)
     """A failure that may pass; `retry_after` is the source's own wish in seconds, if it gave one."""
 
     retryable = True
@@ -57,7 +57,7 @@ class Transient(SourceError):
         self.retry_after = retry_after
 
 
-class Terminal(SourceError):
+class Terminal(SourceError):  # noqa: N818  (one of the two kinds of SourceError)
     """A failure that the same call will meet again."""
 
 

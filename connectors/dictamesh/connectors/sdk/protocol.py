@@ -55,8 +55,8 @@ class Related:
 class Request:
     """One question to a source. What it holds was accepted by the manifest's `filters`, `orders` and `outputs`.
 
-    With `per_key`, `limit` and `offset` count within each key instead of over all rows. `parameters` holds the values of
-    `Parameter` nodes by name.
+    With `per_key`, `limit` and `offset` count within each key instead of over all rows. `parameters` holds the values
+    of `Parameter` nodes by name.
     """
 
     select: tuple[Output, ...]

@@ -136,7 +136,7 @@ def _warn_calls(entities: Mapping[str, EntityPlan], links: Iterable[Link], findi
             columns = ", ".join(link.theirs)
             message = f"'{path}' costs one call per parent, 20 at most: {link.target} cannot be looked up by {columns}"
             hint = f"Add 'lookup: {{{columns}: ...}}' to the source of {link.target}."
-            key = "name" if link.model.name == link.name else "inverse"
+            key = "inverse" if link.inverted else "name"
             findings.warning("DM806", link.site / key, message, hint)
 
 

@@ -5,28 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from dictamesh.specs.model import Product, SlaProperty
-from dictamesh.specs.model.parts import UNITS
+from dictamesh.specs.resolve.contract import number_of, seconds_of
 
 DAY = 86_400
 FRESHNESS = 5.0  # seconds, where a contract is silent (AD-5)
 RESPONSE = 0.5  # seconds, 99th percentile of one read, where a contract is silent (AD-5)
 AVAILABILITY = 0.999
-WORDS = {
-    "milliseconds": "ms",
-    "millisecond": "ms",
-    "seconds": "s",
-    "second": "s",
-    "minutes": "m",
-    "minute": "m",
-    "hours": "h",
-    "hour": "h",
-    "days": "d",
-    "day": "d",
-    "weeks": "w",
-    "week": "w",
-    "years": "y",
-    "year": "y",
-}
 
 
 def service_levels(product: Product) -> Mapping[str, Any]:
@@ -41,24 +25,14 @@ def service_levels(product: Product) -> Mapping[str, Any]:
 
 
 def _share(level: SlaProperty | None) -> float:
-    number = _number(level)
+    number = number_of(level) if level else None
     if number is None:
         return AVAILABILITY
     return round(number / 100, 6) if number > 1 else number
 
 
 def _seconds(level: SlaProperty | None, default: float | None) -> float | None:
-    number = _number(level)
+    number = number_of(level) if level else None
     if number is None or level is None:
         return default
-    unit = level.unit or "s"
-    return number * UNITS.get(WORDS.get(unit, unit), 1)
-
-
-def _number(level: SlaProperty | None) -> float | None:
-    if level is None or isinstance(level.value, bool):
-        return None
-    try:
-        return float(level.value)
-    except ValueError:
-        return None
+    return number * (seconds_of(level.unit or "s") or 1)

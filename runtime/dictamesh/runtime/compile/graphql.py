@@ -44,8 +44,11 @@ def sdl(entities: Mapping[str, EntityPlan]) -> str:
         "enum SortDirection {\n  ASC\n  DESC\n}",
         _query(ordered),
     ]
+    pointed_at = frozenset(link.target for entity in ordered for link in entity.links if not link.many)
     for entity in ordered:
         blocks += _entity(entity, by_address)
+        if entity.address in pointed_at:
+            blocks.append(_relation_filter(entity))
     blocks += _filters(ordered)
     return "\n\n".join(blocks) + "\n"
 
@@ -153,8 +156,7 @@ def _comparable(entity: EntityPlan) -> list[FieldPlan]:
 
 def _inputs(entity: EntityPlan, by_address: Mapping[str, EntityPlan]) -> Iterator[str]:
     name = entity.name
-    fields = {f.name: f"  {f.name}: {f.graphql}Filter" for f in _comparable(entity)}
-    own = [line for field, line in fields.items() if field not in FILTER_WORDS]
+    own = [f"  {f.name}: {f.graphql}Filter" for f in _comparable(entity) if f.name not in FILTER_WORDS]
     near = [
         f"  {link.name}: {by_address[link.target].name}RelationFilter"
         for link in entity.links
@@ -162,9 +164,13 @@ def _inputs(entity: EntityPlan, by_address: Mapping[str, EntityPlan]) -> Iterato
     ]
     logic = [f"  and: [{name}Filter!]", f"  or: [{name}Filter!]", f"  not: {name}Filter"]
     yield _block(f"input {name}Filter", (*own, *near, *logic), f"Conditions on {name}; several are joined by and.")
-    yield _block(f"input {name}RelationFilter", fields.values(), f"Conditions on the {name} that a row points to.")
     order = [f"  {f.name}: SortDirection" for f in _comparable(entity)]
     yield _block(f"input {name}Order", order, f"One key to sort {name} by; nulls come last.")
+
+
+def _relation_filter(entity: EntityPlan) -> str:
+    lines = [f"  {f.name}: {f.graphql}Filter" for f in _comparable(entity)]
+    return _block(f"input {entity.name}RelationFilter", lines, f"Conditions on the {entity.name} that a row points to.")
 
 
 def _filters(entities: list[EntityPlan]) -> Iterator[str]:

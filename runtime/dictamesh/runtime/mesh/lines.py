@@ -46,6 +46,11 @@ async def open_lines(plan: Plan, resolver: Resolver, listeners: Listeners, kept:
     return opened
 
 
+async def open_line(plan: Plan, server: ServerPlan, resolver: Resolver, listeners: Listeners) -> Opened:
+    """Open a line to one server; raises StartFailed."""
+    return await _open(server, _made_of(plan, server, resolver), resolver, listeners)
+
+
 def _made_of(plan: Plan, server: ServerPlan, resolver: Resolver) -> tuple[str, Options, Resilience]:
     options = resolver.options(manifest(server.connector).server, server.options, f"servers.{server.id}")
     resilience = plan.mesh.resilience

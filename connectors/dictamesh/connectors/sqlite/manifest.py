@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The manifest of the SQLite connector."""
+
+from pydantic import Field
+
+from dictamesh.connectors.sql.options import SqlEntity
+from dictamesh.connectors.sql.pushdown import capabilities, checks, filters, orders, outputs
+from dictamesh.specs.expressions import Engine
+from dictamesh.specs.manifest import Manifest, Options
+
+
+class SqliteServer(Options):
+    """One database file."""
+
+    path: str = Field(description="Database file, relative to the mesh file. It must exist; it is opened read-only.")
+    threads: int = Field(default=4, ge=1, le=64, description="Statements that run at once.")
+
+
+MANIFEST = Manifest(
+    name="sqlite",
+    title="SQLite",
+    doc=(
+        "A database file, opened read-only; writers may go on beside it. Fields, filters, orders, limits and keys are"
+        " pushed down, values always bound."
+    ),
+    server=SqliteServer,
+    entity=SqlEntity,
+    capabilities=capabilities(integer_booleans=True, json_text=True),
+    filters=filters(Engine.SQLITE),
+    orders=orders(Engine.SQLITE),
+    outputs=outputs(Engine.SQLITE),
+    check=checks(Engine.SQLITE),
+)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a prepared operation to the tree of what it selects."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import FieldNode, GraphQLObjectType, get_named_type
+from graphql.execution.collect_fields import collect_fields, collect_sub_fields
+from graphql.execution.values import get_argument_values
+
+from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan, LinkPlan, Plan
+from dictamesh.runtime.gateway.contract import PreparedOperation
+from dictamesh.runtime.gateway.execution.picks import EntityPick, FieldPick, LinkPick, Page, Path, RootPick
+
+Nodes = list[FieldNode]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the GraphQL names of a plan stand for."""
+
+    roots: Mapping[str, tuple[str, EntityPlan]]
+    entities: Mapping[str, EntityPlan]
+    fields: Mapping[str, Mapping[str, FieldPlan]]  # by address, then name
+    links: Mapping[str, Mapping[str, LinkPlan]]
+
+
+def names(plan: Plan) -> Names:
+    """Index a plan once; root fields by S8."""
+    roots: dict[str, tuple[str, EntityPlan]] = {}
+    for entity in plan.entities.values():
+        roots[entity.singular] = ("one", entity)
+        roots[entity.plural] = ("list", entity)
+        roots[f"{entity.plural}Count"] = ("count", entity)
+    fields = {address: {each.name: each for each in entity.fields} for address, entity in plan.entities.items()}
+    links = {address: {each.name: each for each in entity.links} for address, entity in plan.entities.items()}
+    return Names(roots, plan.entities, fields, links)
+
+
+def look_ahead(operation: PreparedOperation, known: Names) -> tuple[RootPick, ...]:
+    """Return the root fields that an operation selects, with what lies below; `__` fields are the engine's own."""
+    root = operation.schema.query_type
+    if root is None:
+        return ()
+    walker = _Walker(operation, known)
+    found = collect_fields(
+        operation.schema, dict(operation.fragments), dict(operation.variables), root, operation.operation.selection_set
+    )
+    picks = [walker.root(root, key, nodes) for key, nodes in found.items()]
+    return tuple(pick for pick in picks if pick is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Walker:
+    operation: PreparedOperation
+    known: Names
+
+    def root(self, parent: GraphQLObjectType, key: str, nodes: Nodes) -> RootPick | None:
+        kind, entity = self.known.roots.get(nodes[0].name.value, (None, None))
+        if kind is None or entity is None:
+            return None
+        args = self._arguments(parent, nodes)
+        path = (key,)
+        if kind == "count":
+            return RootPick(key, path, "count", entity, page=_page(args))
+        below = self._entity(parent, nodes, entity, path)
+        if kind == "one":
+            return RootPick(key, path, "one", entity, id=tuple(args[name] for name in entity.key), below=below)
+        return RootPick(key, path, "list", entity, page=_page(args), below=below)
+
+    def _arguments(self, parent: GraphQLObjectType, nodes: Nodes) -> Mapping[str, Any]:
+        return get_argument_values(parent.fields[nodes[0].name.value], nodes[0], dict(self.operation.variables))
+
+    def _below(self, parent: GraphQLObjectType, nodes: Nodes) -> tuple[GraphQLObjectType, dict[str, Nodes]] | None:
+        named = get_named_type(parent.fields[nodes[0].name.value].type)
+        if not isinstance(named, GraphQLObjectType):
+            return None
+        operation = self.operation
+        found = collect_sub_fields(operation.schema, dict(operation.fragments), dict(operation.variables), named, nodes)
+        return named, {key: each for key, each in found.items() if not each[0].name.value.startswith("__")}
+
+    def _entity(self, parent: GraphQLObjectType, nodes: Nodes, entity: EntityPlan, path: Path) -> EntityPick:
+        inner = self._below(parent, nodes)
+        fields: list[FieldPick] = []
+        links: list[LinkPick] = []
+        if inner is not None:
+            named, selected = inner
+            for key, each in selected.items():
+                link = self.known.links[entity.address].get(each[0].name.value)
+                if link is None:
+                    fields.append(self._field(named, key, each, self.known.fields[entity.address]))
+                else:
+                    links.append(self._link(named, key, each, link, (*path, key)))
+        return EntityPick(entity, tuple(fields), tuple(links))
+
+    def _link(self, parent: GraphQLObjectType, key: str, nodes: Nodes, link: LinkPlan, path: Path) -> LinkPick:
+        page = _page(self._arguments(parent, nodes)) if link.many else None
+        return LinkPick(key, path, link, page, self._entity(parent, nodes, self.known.entities[link.target], path))
+
+    def _field(self, parent: GraphQLObjectType, key: str, nodes: Nodes, fields: Mapping[str, FieldPlan]) -> FieldPick:
+        field = fields[nodes[0].name.value]
+        inner = self._below(parent, nodes) if field.members else None
+        if inner is None:
+            return FieldPick(key, field)
+        named, selected = inner
+        members = {member.name: member for member in field.members}
+        return FieldPick(key, field, tuple(self._field(named, at, each, members) for at, each in selected.items()))
+
+
+def _page(args: Mapping[str, Any]) -> Page:
+    order = tuple(
+        (name, direction == "DESC") for entry in args.get("orderBy") or () for name, direction in entry.items()
+    )
+    return Page(args.get("filter"), order, args.get("limit"), args.get("offset") or 0)

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Execution as the front of the gateway calls it: check uses, fetch, mask, audit, answer."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from dictamesh.runtime.adapters.adapters import Adapters
+from dictamesh.runtime.adapters.ask import Operation, Shown, Spent
+from dictamesh.runtime.compile.plan import EntityPlan, Plan
+from dictamesh.runtime.gateway.contract import Outcome, PreparedOperation, RequestInfo, Run
+from dictamesh.runtime.gateway.errors import GatewayError, message
+from dictamesh.runtime.gateway.execution.audit import Occasion, reads, refusals
+from dictamesh.runtime.gateway.execution.levels import Context, execute
+from dictamesh.runtime.gateway.execution.lookahead import Names, look_ahead, names
+from dictamesh.runtime.gateway.execution.picks import EntityPick, FieldPick, entity_picks
+from dictamesh.runtime.gateway.execution.serve import View
+from dictamesh.runtime.gateway.execution.surrogates import Surrogates, surrogates
+from dictamesh.runtime.gateway.execution.uses import forbidden_uses
+from dictamesh.runtime.governance.access import Access
+from dictamesh.runtime.governance.audit import AuditRow, AuditSink, AuditUnavailable
+from dictamesh.runtime.governance.principal import Principal
+
+log = logging.getLogger("dictamesh.execution")
+
+_UNAUDITED = "The answer is withheld because the audit log cannot be written."
+
+
+def utc_now() -> datetime:
+    """Return the current instant in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """Everything that execution of operations on one plan needs.
+
+    `access_for` gives the rights of a principal in this plan. `keys` are the bytes of `security.keys` by name, for the
+    pseudonyms of surrogate keys. `audit_key` hashes subjects for the audit log. `now` is asked once per operation.
+    """
+
+    plan: Plan
+    adapters: Adapters
+    access_for: Callable[[Principal], Access]
+    audit: AuditSink
+    audit_key: bytes
+    keys: Mapping[str, bytes] = field(default_factory=dict)
+    now: Callable[[], datetime] = utc_now
+
+
+def make_run(execution: Execution) -> Run:
+    """Return the function that executes operations, see `contract.Run`; raises MaskKeyMissing."""
+    known = names(execution.plan)
+    pseudonyms = surrogates(execution.plan, execution.keys)
+
+    async def run(operation: PreparedOperation, principal: Principal, info: RequestInfo) -> Outcome:
+        return await _Running(execution, known, pseudonyms, principal, info).outcome(operation)
+
+    return run
+
+
+@dataclass(slots=True)
+class _Running:
+    """One operation under way."""
+
+    execution: Execution
+    known: Names
+    pseudonyms: Surrogates
+    principal: Principal
+    info: RequestInfo
+    started: float = field(default_factory=time.monotonic)
+
+    async def outcome(self, operation: PreparedOperation) -> Outcome:
+        execution = self.execution
+        access = execution.access_for(self.principal)
+        roots = look_ahead(operation, self.known)
+        refused = forbidden_uses(roots, access, execution.plan.entities)
+        if refused:
+            await self._record(refusals(refused, execution.plan.entities, self._occasion()))
+            entity = execution.plan.entities[refused[0].address.rpartition(".")[0]]
+            raise GatewayError("FORBIDDEN", message("FORBIDDEN", field=f"{entity.name}.{refused[0].name}"))
+        context = self._context(operation, access)
+        root = await execute(roots, context)
+        picks = list(entity_picks(roots))
+        await self._record(reads(picks, context.served, access, self._occasion()))
+        return Outcome(root, _extensions(picks, context))
+
+    def _context(self, operation: PreparedOperation, access: Access) -> Context:
+        now = self.execution.now()
+        shared = Operation(
+            shown=_shown(access, self.execution.plan),
+            parameters={**access.parameters, "now": now, "today": now.date()},
+            spent=Spent(operation.limits.rows),
+            max_scan=operation.limits.max_scan,
+        )
+        view = View(access, shared.parameters, self.pseudonyms)
+        return Context(self.execution.adapters, view, shared, operation.limits)
+
+    def _occasion(self) -> Occasion:
+        elapsed = (time.monotonic() - self.started) * 1000
+        return Occasion(self.principal, self.execution.plan.hash, self.info.trace_id, elapsed, self.execution.audit_key)
+
+    async def _record(self, rows: list[AuditRow]) -> None:
+        if not rows:
+            return
+        try:
+            await self.execution.audit.record(rows)
+        except AuditUnavailable:
+            log.error("audit rows could not be written", extra={"rows": len(rows), "trace_id": self.info.trace_id})
+            if self.execution.plan.mesh.audit.on_failure == "deny":
+                raise GatewayError("INTERNAL_ERROR", _UNAUDITED, http_status=503) from None
+
+
+def _shown(access: Access, plan: Plan) -> Callable[[str], Shown]:
+    """Return which rows exist for the caller: row filters, and relations that restrict (S18)."""
+    known: dict[str, Shown] = {}
+
+    def shown(address: str) -> Shown:
+        found = known.get(address)
+        if found is None:
+            found = known[address] = _rows(access, plan.entities[address])
+        return found
+
+    return shown
+
+
+def _rows(access: Access, entity: EntityPlan) -> Shown:
+    keep = access.rows(entity.address)
+    must = tuple(link.name for link in entity.links if link.restrict)
+    if isinstance(keep, bool):
+        return Shown(None, must, nothing=not keep)
+    return Shown(keep, must)
+
+
+def _extensions(picks: Iterable[EntityPick], context: Context) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if policy := context.view.access.report(_selected(picks)):
+        found["policy"] = policy
+    if context.truncated:
+        found["truncated"] = [{"path": list(path), "limit": limit} for path, limit in sorted(context.truncated.items())]
+    if context.operation.spent.degraded:
+        found["degraded"] = sorted(context.operation.spent.degraded)
+    return found
+
+
+def _selected(picks: Iterable[EntityPick]) -> list[str]:
+    """Return the addresses of what is selected, each once; keys with a pseudonym are shown as that."""
+    found: dict[str, None] = {}
+    for pick in picks:
+        hidden = set(pick.entity.key) if pick.entity.surrogate is not None else set()
+        for each in pick.fields:
+            if each.field.name not in hidden:
+                found.update(dict.fromkeys(_addresses(each)))
+    return list(found)
+
+
+def _addresses(pick: FieldPick) -> Iterable[str]:
+    if not pick.members:
+        yield pick.field.address
+    for member in pick.members:
+        yield from _addresses(member)

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The example as a user runs it: its sources on loopback, the runtime as a process of its own."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from examples.sources import data, erp, serve
+from examples.sources.cms import cms_app
+from examples.sources.counted import QUERIES, REQUESTS
+from examples.sources.shop import shop_app
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = Path(sys.executable).with_name("dictamesh-runtime")
+TOUR = (
+    "{ customers(limit: 3) { id name email "
+    "invoices(limit: 2) { total items { quantity product { name price } } } } }"
+)
+READY = re.compile(r"^ready\s+(http://\S+)/graphql", re.MULTILINE)
+METRICS = re.compile(r"^metrics\s+(http://\S+)/metrics", re.MULTILINE)
+
+
+@dataclass
+class Sources:
+    """The example's three systems; the lists are served live."""
+
+    records: data.Data
+    cms: web.Application
+    shop: web.Application
+    environment: dict[str, str]
+
+    def calls(self) -> int:
+        return sum(self.cms[REQUESTS].values()) + sum(self.shop[REQUESTS].values())
+
+    def forget(self) -> None:
+        for app in (self.cms, self.shop):
+            app[REQUESTS].clear()
+            app[QUERIES].clear()
+
+
+@dataclass
+class Runtime:
+    """A runtime that is serving."""
+
+    process: asyncio.subprocess.Process
+    url: str
+    metrics_url: str
+    output: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    readers: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def ask(self, query: str, key: str | None = None, **more: Any) -> dict[str, Any]:
+        headers = {"X-API-Key": serve.key(f"{key}.key")} if key else {}
+        headers |= more.pop("headers", {})
+        async with aiohttp.ClientSession() as session:
+            body = {"query": query, **more}
+            async with session.post(f"{self.url}/graphql", json=body, headers=headers) as response:
+                return await response.json(content_type=None)
+
+    async def get(self, path: str, key: str | None = None) -> tuple[int, Any]:
+        headers = {"X-API-Key": serve.key(f"{key}.key")} if key else {}
+        async with aiohttp.ClientSession() as session, session.get(f"{self.url}{path}", headers=headers) as response:
+            return response.status, await response.json(content_type=None)
+
+    async def metrics(self) -> str:
+        async with aiohttp.ClientSession() as session, session.get(f"{self.metrics_url}/metrics") as response:
+            return await response.text()
+
+    async def stop(self, number: int = signal.SIGTERM) -> int:
+        if self.process.returncode is None:
+            self.process.send_signal(number)
+        code = await asyncio.wait_for(self.process.wait(), 40)
+        await asyncio.gather(*self.readers)
+        return code
+
+
+@asynccontextmanager
+async def example_sources(folder: Path) -> AsyncIterator[Sources]:
+    """The CMS and the shop in this process, the ERP as a file under `folder`."""
+    records = data.generate()
+    path = folder / "erp.sqlite"
+    erp.build_sqlite(path, records)
+    async with AsyncExitStack() as stack:
+        cms = cms_app(records.customers, serve.key("cms.token"))
+        shop = shop_app(records.products, serve.key("shop.key"))
+        urls = {
+            "CMS_URL": await serve.listen(stack, cms, 0),
+            "SHOP_URL": await serve.listen(stack, shop, 0),
+            "ERP_PATH": str(path),
+        }
+        yield Sources(records, cms, shop, urls)
+
+
+def example_tree(folder: Path) -> Path:
+    """A copy of the example's specs that a test may edit; returns its mesh file."""
+    tree = folder / "mesh"
+    tree.mkdir()
+    for name in ("mesh.yaml", "taxonomy.yaml"):
+        shutil.copy(ROOT / "examples" / name, tree / name)
+    for name in ("products", "policies", "keys"):
+        shutil.copytree(ROOT / "examples" / name, tree / name)
+    return tree / "mesh.yaml"
+
+
+def clean_environment(more: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what would change the runtime's settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DICTAMESH_", "COVERAGE"))}
+    return {**kept, **more}
+
+
+@asynccontextmanager
+async def running(
+    config: Path, data_dir: Path, environment: Mapping[str, str], *arguments: str
+) -> AsyncIterator[Runtime]:
+    """`dictamesh-runtime --config` on free ports; stopped at the end, killed if it will not."""
+    runtime = await start(config, data_dir, environment, *arguments)
+    try:
+        yield runtime
+    finally:
+        if runtime.process.returncode is None:
+            await runtime.stop()
+
+
+async def start(config: Path, data_dir: Path, environment: Mapping[str, str], *arguments: str) -> Runtime:
+    command = [str(PROGRAM), "--config", str(config), "--port", "0", "--metrics-port", "0", "--data-dir", str(data_dir)]
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        *arguments,
+        env=clean_environment(environment),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    runtime = Runtime(process, "", "")
+    ready = asyncio.Event()
+    runtime.readers = [
+        asyncio.create_task(_collect(process.stdout, runtime.output, ready)),
+        asyncio.create_task(_collect(process.stderr, runtime.errors, None)),
+    ]
+    waiting = asyncio.create_task(ready.wait())
+    ended = asyncio.create_task(process.wait())
+    await asyncio.wait({waiting, ended}, return_when=asyncio.FIRST_COMPLETED, timeout=60)
+    waiting.cancel()
+    text = "".join(runtime.output)
+    found, metrics = READY.search(text), METRICS.search(text)
+    if found is None or metrics is None:
+        if process.returncode is None:
+            process.kill()
+        await asyncio.gather(*runtime.readers)
+        raise AssertionError(f"the runtime did not start:\n{text}\n{''.join(runtime.errors)}")
+    ended.cancel()
+    runtime.url, runtime.metrics_url = found[1], metrics[1]
+    return runtime
+
+
+async def _collect(stream: asyncio.StreamReader | None, lines: list[str], ready: asyncio.Event | None) -> None:
+    assert stream is not None
+    async for line in stream:
+        lines.append(line.decode())
+        if ready is not None and line.startswith(b"ready"):
+            ready.set()
+
+
+async def command(*arguments: str, environment: Mapping[str, str] | None = None) -> tuple[int, str, str]:
+    """Run one command of the program; returns exit code, standard output and standard error."""
+    process = await asyncio.create_subprocess_exec(
+        str(PROGRAM),
+        *arguments,
+        env=clean_environment(environment or {}),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+def pretty(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
