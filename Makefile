@@ -7,7 +7,7 @@ EXTRA  ?= dev
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup run test check format unit docs bench verify-kill verify clean lock
+.PHONY: help setup run test check format unit tartiflette docs bench verify-kill verify clean lock
 
 help:           ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -41,6 +41,10 @@ test: check     ## all checks, all tests
 
 unit: $(STAMP)  ## the fast tests
 	@$(BIN)/python -m pytest tests/unit tests/architecture tests/cases $(ARGS)
+
+tartiflette: $(STAMP) ## add the alternative GraphQL engine (Python 3.11, a C++ compiler)
+	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements/tartiflette-build.txt
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pip install --quiet --require-hashes --no-deps --no-build-isolation -r requirements/tartiflette.txt
 
 docs: $(STAMP)  ## rewrite the generated reference pages and schemas
 	@$(BIN)/python tools/generate.py

@@ -33,8 +33,8 @@ from dictamesh.runtime.gateway.errors import ErrorEntry, GatewayError, Path, mes
 from dictamesh.runtime.gateway.scalars import WRITERS
 
 CURE = (
-    "gateway.engine is tartiflette, which is not installed. Install dictamesh[tartiflette] (its build needs CMake 3, make "
-    "and a C++ compiler), or remove gateway.engine."
+    "gateway.engine is tartiflette, which is not installed. Install dictamesh[tartiflette] (its build needs CMake 3, "
+    "make and a C++ compiler), or remove gateway.engine."
 )
 
 _NAMES = itertools.count()
