@@ -168,6 +168,7 @@ class RunningMesh:
             l1=self.l1,
             listeners=self.listeners,
             unknown_roles=lambda count: self.metrics.count("unknown_roles_total", by=count),
+            observed=self.metrics.graphql_operation,
         )
         return await make_world(plan, needs, before)
 

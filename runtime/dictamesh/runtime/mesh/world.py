@@ -11,7 +11,7 @@ from dictamesh.runtime.adapters.adapters import Adapters
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.gateway.contract import Outcome, PreparedOperation, RequestInfo, Run
 from dictamesh.runtime.gateway.execution.run import Execution, make_run
-from dictamesh.runtime.gateway.serving import Serving, serving
+from dictamesh.runtime.gateway.serving import Observed, Serving, serving, unobserved
 from dictamesh.runtime.governance.access import AccessCache
 from dictamesh.runtime.governance.audit import AuditSink
 from dictamesh.runtime.governance.authenticate import Authenticator, mask_keys
@@ -58,6 +58,7 @@ class Needs:
     l1: L1
     listeners: Listeners
     unknown_roles: Callable[[int], None] = lambda _count: None
+    observed: Observed = unobserved
 
 
 async def make_world(plan: Plan, needs: Needs, before: World | None = None) -> World:
@@ -65,7 +66,8 @@ async def make_world(plan: Plan, needs: Needs, before: World | None = None) -> W
     secrets = needs.resolver.secrets(plan.mesh.security)
     lines = await open_lines(plan, needs.resolver, needs.listeners, before.lines if before else None)
     try:
-        return _world(plan, needs, lines, secrets)
+        # a schema of 1,000 types takes seconds to build; what is served goes on meanwhile
+        return await asyncio.to_thread(_world, plan, needs, lines, secrets)
     except BaseException:
         await close_lines(unused(lines, before.lines if before else {}))
         raise
@@ -90,7 +92,7 @@ def _world(plan: Plan, needs: Needs, lines: Lines, secrets: dict[str, str]) -> W
     subjects = audit_key(plan, keys, needs.data_dir)
     run = make_run(Execution(plan, adapters, access.access, needs.audit, subjects, keys))
     world = World(plan, lines, access, authenticator, serving=None)  # type: ignore[arg-type] # set on the next line
-    world.serving = serving(plan, _counted(world, run), authenticator.principal)
+    world.serving = serving(plan, _counted(world, run), authenticator.principal, needs.observed)
     return world
 
 
