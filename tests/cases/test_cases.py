@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from dictamesh.specs.diagnostics import render
-from dictamesh.specs.documents import Memory, load
+from dictamesh.runtime.mesh.build import build
+from dictamesh.specs.diagnostics import CODES, render
+from dictamesh.specs.documents import MAX_BYTES, Memory, load
+from dictamesh.specs.resolve.secrets import missing_references
 from tests.support.golden import Case, cases, check
 
 
@@ -15,11 +17,40 @@ def run_load(case: Case) -> str:
     return render(loaded.diagnostics, loaded.sources) or "no findings"
 
 
+def run_validate(case: Case) -> str:
+    """Everything that `validate` does: load, validate, compile, the policies' tests."""
+    built = build(Memory(_padded(case)), case.options.get("main", "mesh.yaml"))
+    return render(built.diagnostics, built.sources) or "no findings"
+
+
+def run_references(case: Case) -> str:
+    """The notes of `validate` on references; `env` and `files` list what there is."""
+    loaded = load(Memory(case.files), "mesh.yaml")
+    env = dict.fromkeys(case.options.get("env", "").split(), "")
+    found = missing_references(loaded, env, case.options.get("files", "").split().__contains__)
+    return render(found, loaded.sources) or "no findings"
+
+
+def _padded(case: Case) -> dict[str, bytes]:
+    """The files; that of the option `pad` with a comment that makes it larger than any spec file may be."""
+    path = case.options.get("pad")
+    return {**case.files, path: case.files[path] + b"#" * MAX_BYTES} if path else case.files
+
+
 RUNNERS: dict[str, Callable[[Case], str]] = {
     "load": run_load,
+    "validate": run_validate,
+    "references": run_references,
 }
 
 
 @pytest.mark.parametrize("case", cases("*.md"))
 def test_case(case: Case) -> None:
     check(case, RUNNERS[case.runner](case))
+
+
+def test_every_code_has_a_case() -> None:
+    """The codes of start and run (DM9xx) are shown by the tests of the running mesh."""
+    shown = {code for case in cases("*.md") for code in CODES if f" {code} " in (case.values[0].expected or "")}
+    lacking = sorted(code for code in CODES if not code.startswith("DM9") and code not in shown)
+    assert not lacking, f"no golden case shows {', '.join(lacking)}"

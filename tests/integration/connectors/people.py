@@ -72,8 +72,8 @@ def in_json(row: dict[str, Any]) -> dict[str, Any]:
 def sqlite_file(path: Path) -> None:
     database = sqlite3.connect(path)
     database.execute(
-        'CREATE TABLE "the people" (id TEXT PRIMARY KEY, name TEXT COLLATE NOCASE, "group" TEXT, age INTEGER, big INTEGER,'
-        " price DECIMAL(12,2), active BOOLEAN, born DATE, seen TIMESTAMP)"
+        'CREATE TABLE "the people" (id TEXT PRIMARY KEY, name TEXT COLLATE NOCASE, "group" TEXT, age INTEGER,'
+        " big INTEGER, price DECIMAL(12,2), active BOOLEAN, born DATE, seen TIMESTAMP)"
     )
     values = [
         tuple(float(v) if isinstance(v, Decimal) else int(v) if isinstance(v, bool) else text(v) for v in row.values())
@@ -88,8 +88,8 @@ def postgres_tables(dsn: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA sales")
         connection.execute(
-            'CREATE TABLE sales."the people" (id text PRIMARY KEY, name text, "group" varchar(20), age integer, big bigint,'
-            " price numeric(12,2), active boolean, born date, seen timestamptz)"
+            'CREATE TABLE sales."the people" (id text PRIMARY KEY, name text, "group" varchar(20), age integer,'
+            " big bigint, price numeric(12,2), active boolean, born date, seen timestamptz)"
         )
         with connection.cursor() as cursor:
             marks = ", ".join(["%s"] * len(COLUMNS))

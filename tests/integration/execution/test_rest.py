@@ -80,7 +80,13 @@ async def test_keys_come_from_the_cache(lib: Library) -> None:
 
 async def test_many_by_lookup(lib: Library) -> None:
     data = await lib.mesh.data("{ authors { id books(limit: 2) { id } } }")
-    assert [len(author["books"]) for author in data["authors"]] == [2, 2, 1, 2, 2]  # the book without an author is a multiple of seven
+    assert [len(author["books"]) for author in data["authors"]] == [
+        2,
+        2,
+        1,
+        2,
+        2,
+    ]  # the book without an author is a multiple of seven
     assert lib.shelf.requests == {"books": 1}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from dictamesh.connectors.rest import options
 from dictamesh.connectors.rest.manifest import MANIFEST
 from dictamesh.connectors.sdk import SecretMark, Source, SourceColumn
 from dictamesh.specs import types
@@ -19,7 +20,7 @@ def source(options: dict[str, Any], key: tuple[str, ...] = ("id",)) -> Source:
 
 
 @pytest.mark.parametrize(
-    ("options", "at"),
+    ("given", "at"),
     [
         ({}, ()),
         ({"list": {"path": "x"}}, ("list", "path")),
@@ -36,8 +37,8 @@ def source(options: dict[str, Any], key: tuple[str, ...] = ("id",)) -> Source:
         ({"list": {**GOOD, "sort": {"param": "s", "columns": ["nmae"]}}}, ("list", "sort", "columns")),
     ],
 )
-def test_findings_name_their_place(options: dict[str, Any], at: tuple[str, ...]) -> None:
-    found = MANIFEST.check(source(options))
+def test_findings_name_their_place(given: dict[str, Any], at: tuple[str, ...]) -> None:
+    found = MANIFEST.check(source(given))
     assert [place for place, _, _ in found] == [at]
 
 
@@ -58,7 +59,7 @@ def test_a_good_spec_has_no_findings() -> None:
 
 
 @pytest.mark.parametrize(
-    "options",
+    "given",
     [
         {"list": {"path": "/x", "paginate": {"kind": "page"}}},
         {"list": {"path": "/x", "paginate": {"kind": "page", "last": "a", "total": "b"}}},
@@ -70,13 +71,13 @@ def test_a_good_spec_has_no_findings() -> None:
         {"lists": GOOD},
     ],
 )
-def test_options_that_mean_nothing_are_refused(options: dict[str, Any]) -> None:
+def test_options_that_mean_nothing_are_refused(given: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        MANIFEST.entity.model_validate(options)
+        MANIFEST.entity.model_validate(given)
 
 
 @pytest.mark.parametrize(
-    "options",
+    "given",
     [
         {"url": "ftp://x"},
         {"url": "http://x", "auth": {"kind": "apiKey", "key": "k", "header": "a", "query": "b"}},
@@ -84,9 +85,9 @@ def test_options_that_mean_nothing_are_refused(options: dict[str, Any]) -> None:
         {"url": "http://x", "retries": 3},
     ],
 )
-def test_servers_that_cannot_be_are_refused(options: dict[str, Any]) -> None:
+def test_servers_that_cannot_be_are_refused(given: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        MANIFEST.server.model_validate(options)
+        MANIFEST.server.model_validate(given)
 
 
 def test_addresses_may_be_references() -> None:
@@ -107,9 +108,8 @@ def test_the_catalog_s_words(auth: dict[str, str], word: str | None) -> None:
 
 
 def test_secrets_are_marked() -> None:
-    models = [MANIFEST.server.model_validate({"url": "http://x", "auth": auth}).auth for auth in (  # type: ignore[attr-defined]
-        {"kind": "basic", "username": "a", "password": "b"}, {"kind": "bearer", "token": "t"}, {"kind": "apiKey", "key": "k"})]  # fmt: skip
-    marked = [name for m in models for name, f in type(m).model_fields.items() if SecretMark() in f.metadata]
+    forms = [options.BasicAuth, options.BearerAuth, options.ApiKeyAuth]
+    marked = [name for form in forms for name, field in form.model_fields.items() if SecretMark() in field.metadata]
     assert marked == ["password", "token", "key"]
 
 
