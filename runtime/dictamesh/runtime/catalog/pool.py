@@ -2,7 +2,6 @@
 """Connections to the catalog's PostgreSQL, bounded in number, age and patience (MC-14)."""
 
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -85,8 +84,6 @@ async def open_pool(dsn: str, settings: PoolSettings | None = None) -> Pool:
     """
     settings = settings or PoolSettings()
     check_dsn(dsn)
-    # The driver's own log lines quote addresses, users and the server's words (S26).
-    logging.getLogger("psycopg").setLevel(logging.CRITICAL)
     connections = AsyncConnectionPool(
         dsn,
         min_size=settings.idle,

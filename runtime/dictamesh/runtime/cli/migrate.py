@@ -17,6 +17,7 @@ from dictamesh.runtime.cli.serve import data_dir_of
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.references import Resolver
+from dictamesh.runtime.observe.logs import configure
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,10 +32,13 @@ def run(options: argparse.Namespace) -> int:
     if isinstance(plan, int):
         return plan
     resolver = Resolver(config_of(options).absolute().parent)
+    undo = configure(service="dictamesh/migrate", level="error", layout="text")
     try:
         return uvloop.run(_run(plan, data_dir_of(plan, options.data_dir), resolver, VERBS[options.verb]))
     except CatalogUnavailable as error:
         raise StartFailed(error.message, error.cure) from None
+    finally:
+        undo()
 
 
 async def _run(plan: Plan, data_dir: Path, resolver: Resolver, verb: Callable[[Pool], Awaitable[int]]) -> int:
