@@ -107,7 +107,7 @@ class Systems:
     def _grouped(self, statement: str, keys: list[str], column: str) -> dict[str, list[Row]]:
         found: dict[str, list[Row]] = {key: [] for key in keys}
         for row in self._erp.execute(statement, keys):
-            found[row[column]].append(row)
+            found[row[column]].append(dict(row))
         return found
 
 

@@ -21,6 +21,12 @@ class Spent:
     cpu: float
 
 
+def compiled(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """The environment with Python's compiled files kept under `folder`, whatever the caller's says of them."""
+    kept = {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
+
+
 def run(command: Sequence[str], environment: Mapping[str, str], cwd: Path) -> Spent:
     """Run a command to its end; raises CalledProcessError with its output where it fails."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()

@@ -8,6 +8,7 @@ import pytest
 from dictamesh.runtime.mesh.build import build
 from dictamesh.specs.diagnostics import CODES, render
 from dictamesh.specs.documents import MAX_BYTES, Memory, load
+from dictamesh.specs.documents.reader import MAX_FAULTS
 from dictamesh.specs.resolve.secrets import missing_references
 from tests.support.golden import Case, cases, check
 
@@ -20,7 +21,9 @@ def run_load(case: Case) -> str:
 def run_validate(case: Case) -> str:
     """Everything that `validate` does: load, validate, compile, the policies' tests."""
     built = build(Memory(_padded(case)), case.options.get("main", "mesh.yaml"))
-    return render(built.diagnostics, built.sources) or "no findings"
+    only = case.options.get("only")
+    found = [each for each in built.diagnostics if only in {None, each.code}]
+    return render(found, built.sources) or "no findings"
 
 
 def run_references(case: Case) -> str:
@@ -32,9 +35,12 @@ def run_references(case: Case) -> str:
 
 
 def _padded(case: Case) -> dict[str, bytes]:
-    """The files; that of the option `pad` with a comment that makes it larger than any spec file may be."""
-    path = case.options.get("pad")
-    return {**case.files, path: case.files[path] + b"#" * MAX_BYTES} if path else case.files
+    """The files; that of the option `pad` with a comment too large for any spec file, that of `faults` with a few."""
+    files = dict(case.files)
+    for option, text in (("pad", b"#" * MAX_BYTES), ("faults", b"faults:\n" + b"- !no 1\n" * (MAX_FAULTS + 1))):
+        if option in case.options:
+            files[case.options[option]] += text
+    return files
 
 
 RUNNERS: dict[str, Callable[[Case], str]] = {

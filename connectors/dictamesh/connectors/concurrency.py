@@ -8,13 +8,18 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def gathered(calls: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
-    """Run `calls` side by side and return their answers in order; one failure cancels the others and is raised."""
+async def gathered(calls: Sequence[Callable[[], Awaitable[T]]], at_once: int = 1000) -> list[T]:
+    """Run `calls` side by side and return their answers in order; one failure cancels the others and is raised.
+
+    At most `at_once` of them run at the same time.
+    """
     if len(calls) <= 1:
         return [await call() for call in calls]
+    places = asyncio.Semaphore(at_once)
 
     async def run(call: Callable[[], Awaitable[T]]) -> T:
-        return await call()
+        async with places:
+            return await call()
 
     tasks = [asyncio.create_task(run(call)) for call in calls]
     try:

@@ -5,23 +5,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from dictamesh.specs.documents import Site
+from dictamesh.specs.documents import Path, Site
 from dictamesh.specs.expressions.tree import Expr
 from dictamesh.specs.manifest import Manifest, Options, Source
 from dictamesh.specs.model import Entity, EntitySource, Mesh, Policy, Product, Property, Relation, Taxonomy
 from dictamesh.specs.rules import RuleTable
 from dictamesh.specs.types import Type
 
-
 M = TypeVar("M")
 
 
 @dataclass(frozen=True, slots=True)
 class Declared(Generic[M]):
-    """A model and where it is written."""
+    """A model and where it is written. `broken` are paths of faulty parts, which the model does not have."""
 
     model: M
     site: Site
+    broken: frozenset[Path] = frozenset()
+
+    def sound(self, site: Site) -> bool:
+        """Whether nothing at or below a site, nor what it lies in, is broken."""
+        path = site.path
+        return not any(each[: len(path)] == path[: len(each)] for each in self.broken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,7 @@ class Link:
     inverse: str | None
     model: Relation
     site: Site
+    inverted: bool = False  # the direction that `inverse` names
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 
 import contextlib
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -24,7 +25,7 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[Served]:
+async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[Served]:
     """Serve every path with `handler` while the context lasts."""
     served = Served()
 
@@ -36,9 +37,9 @@ async def serving(handler: Handler) -> AsyncIterator[Served]:
     app.router.add_route("*", "/{tail:.*}", handle)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
-    served.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    served.url = f"{'https' if tls else 'http'}://127.0.0.1:{runner.addresses[0][1]}"
     try:
         yield served
     finally:

@@ -61,8 +61,13 @@ async def test_sqlite_query(tmp_path: Path) -> None:
     await check(described, {"live columns are described"})
 
 
-async def test_postgres(embedded_dsn: str, tmp_path: Path) -> None:
-    with fresh_database(embedded_dsn) as dsn:
+@pytest.fixture(params=["embedded_dsn", "postgres15_dsn"])
+def postgres(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(request.param))
+
+
+async def test_postgres(postgres: str, tmp_path: Path) -> None:
+    with fresh_database(postgres) as dsn:
         people.postgres_tables(dsn)
         source = people.source("sales.the people", manifest("postgres").entity())
         await check(subject("postgres", {"dsn": dsn}, tmp_path, source), set())

@@ -202,8 +202,16 @@ async def test_parquet_types(tmp_path: Path) -> None:
         }
     )
     pq.write_table(table, tmp_path / "a.parquet")
-    columns = {"id": types.STRING, "naive": types.TIMESTAMP, "zoned": types.TIMESTAMP, "tags": Type(Kind.ARRAY, item=types.STRING),
-               "city": types.JSON, "raw": types.BYTES, "ratio": types.FLOAT, "lost": types.STRING}  # fmt: skip
+    columns = {
+        "id": types.STRING,
+        "naive": types.TIMESTAMP,
+        "zoned": types.TIMESTAMP,
+        "tags": Type(Kind.ARRAY, item=types.STRING),
+        "city": types.JSON,
+        "raw": types.BYTES,
+        "ratio": types.FLOAT,
+        "lost": types.STRING,
+    }
     found = await rows(tmp_path, "a.parquet", columns)
     assert found[0] == (
         "1",
@@ -323,7 +331,10 @@ async def test_the_engine_itself_is_shut(lake: Path) -> None:
         ("a.jsonl", b'{"id": "1"}\nana@example.com\n'),
         ("a.parquet", b"PAR1 ana@example.com PAR1"),
         ("a.parquet", b""),
+        ("a.csv", b'id,name\n1,a\n2,"unclosed\n'),
+        ("a.csv", b'id,name\n1,"a"b\n'),
         ("a.csv", b'id,name\n"' + b"x" * 3_000_000),
+        ("a.csv", b'id,name\n' + b"1,x\n" * 1_200_000 + b'2,"unclosed\n3,c\n'),
         ("a.json", b'[{"id":' + b"[" * 100_000 + b"]" * 100_000 + b"}]"),
     ],
 )  # fmt: skip
@@ -384,12 +395,14 @@ async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 TEXTS = [
-    "", " ", "0", "1", "-1", "+5", " 5 ", "05", "5.0", "5.5", ".5", "5.", "1e3", "1E+2", "1e400", "-1e-400", "1e99999", "abc", "NaN", "inf", "-Infinity",
-    "0x10", "1_000", "1,5", "٣", "2147483647", "2147483648", "-2147483648", "9223372036854775807", "9223372036854775808", "1" * 45,
-    "19.99", "19.995", "-19.995", "0.005", "9999999999.99", "9999999999.995", "10000000000", "123456789012.5", "true", "TRUE", "t", "yes", "no", "f", "0.0", "on", "Y",
-    "2024-01-02", "2024-1-2", "2024-02-30", "0001-01-01", "0000-01-01", "10000-01-01", "2024-01-02 ", "12:30", "12:30:15", "12:30:15.123456", "25:00", "12:30:15Z",
-    "2024-01-02T03:04", "2024-01-02T03:04:05", "2024-01-02 03:04:05", "2024-01-02T03:04:05Z", "2024-01-02T03:04:05.123456+02:00",
-    "2024-01-02T03:04:05.5-05:30", "2024-01-02t03:04:05z", "2024-01-02T25:04:05", "2024-02-30T03:04:05", "2024-01-02T03:04:05 Europe/Berlin",
+    "", " ", "0", "1", "-1", "+5", " 5 ", "05", "5.0", "5.5", ".5", "5.", "1e3", "1E+2", "1e400", "-1e-400",
+    "1e99999", "abc", "NaN", "inf", "-Infinity", "0x10", "1_000", "1,5", "٣", "2147483647", "2147483648",
+    "-2147483648", "9223372036854775807", "9223372036854775808", "1" * 45, "19.99", "19.995", "-19.995", "0.005",
+    "9999999999.99", "9999999999.995", "10000000000", "123456789012.5", "true", "TRUE", "t", "yes", "no", "f", "0.0",
+    "on", "Y", "2024-01-02", "2024-1-2", "2024-02-30", "0001-01-01", "0000-01-01", "10000-01-01", "2024-01-02 ",
+    "12:30", "12:30:15", "12:30:15.123456", "25:00", "12:30:15Z", "2024-01-02T03:04", "2024-01-02T03:04:05",
+    "2024-01-02 03:04:05", "2024-01-02T03:04:05Z", "2024-01-02T03:04:05.123456+02:00", "2024-01-02T03:04:05.5-05:30",
+    "2024-01-02t03:04:05z", "2024-01-02T25:04:05", "2024-02-30T03:04:05", "2024-01-02T03:04:05 Europe/Berlin",
     "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "infinity", "epoch", "YQ==", "YQ", "!!",
 ]  # fmt: skip
 KINDS = [
@@ -422,6 +435,8 @@ def test_expressions_read_cells_as_they_are_served(type_: Type) -> None:
             served = None
         if isinstance(served, datetime):
             served = served.replace(tzinfo=None)
+        if isinstance(found, str) and type_ is not types.STRING:
+            found = None  # outside the years of Python: expressions leave these out by themselves
         if found != served:
             wrong.append((text, found, served))
     database.close()

@@ -2,12 +2,19 @@
 """REST against real servers: what is asked, and what comes back."""
 
 import asyncio
+import ssl
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from dictamesh.connectors.registry import factory, manifest
 from dictamesh.connectors.sdk import (
@@ -393,3 +400,48 @@ async def test_unusable_addresses_are_refused(url: str) -> None:
     with pytest.raises(Terminal) as caught:
         factory("rest")(options, Context("cms", Path()))
     assert caught.value.fault is Fault.INVALID_CONFIG
+
+
+def _certificate(folder: Path) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "ca.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "key.pem").write_bytes(key.private_bytes(*form))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "ca.pem", folder / "key.pem")
+    return context
+
+
+async def test_certificates_are_checked(tmp_path: Path) -> None:
+    request = Request(select("id"), limit=1)
+    async with serving(directus(ROWS), _certificate(tmp_path)) as server:
+        async with Opened(server.url) as rest:
+            with pytest.raises(Terminal) as caught:
+                await rest.fetch(source(CUSTOMER), request)
+        assert caught.value.fault is Fault.CONNECTION_FAILED
+        assert server.seen == []
+        for tls in ({"ca": str(tmp_path / "ca.pem")}, {"verify": False}):
+            async with Opened(server.url, tls=tls) as rest:
+                assert len((await rest.fetch(source(CUSTOMER), request)).rows) == 1
+
+
+async def test_authorities_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "no.pem").write_text("no certificate")
+    for name in ("no.pem", "missing.pem"):
+        with pytest.raises(Terminal) as caught:
+            Opened("https://127.0.0.1", tls={"ca": str(tmp_path / name)})
+        assert caught.value.fault is Fault.INVALID_CONFIG

@@ -32,7 +32,8 @@ from dictamesh.connectors.sdk import (
     Transient,
 )
 from dictamesh.connectors.sql.dialect import Dialect, query_of
-from dictamesh.connectors.sql.statement import rows_statement
+from dictamesh.connectors.sql.lifting import lifted
+from dictamesh.connectors.sql.statement import rows_statement, shape
 from dictamesh.specs import types
 from dictamesh.specs.expressions import Engine, call
 from dictamesh.specs.expressions.tree import Call, Column, Expr, Literal, Parameter
@@ -279,6 +280,16 @@ async def test_cancelled_statements_stop(server: Server) -> None:
         assert time.monotonic() - before < 30, "the cancelled statements still hold every connection"
 
 
+async def test_answers_without_end_are_cut_off(server: Server) -> None:
+    server._context = Context("erp", server._context.folder, 60)
+    long = server.source("n", {"id": types.INT}, "id", query=f"{ENDLESS} LIMIT 150000")
+    async with server.open() as connector:
+        with pytest.raises(SourceError) as caught:
+            await connector.fetch(long, Request(IDS))
+        assert caught.value.fault is Fault.TOO_LARGE
+        assert len(await ids(connector, long, limit=1000, offset=10)) == 1000
+
+
 async def test_missing_tables_and_columns_are_told_without_their_names(server: Server) -> None:
     async with server.open() as connector:
         with pytest.raises(SourceError) as caught:
@@ -380,7 +391,8 @@ async def test_postgres_values_that_python_cannot_hold_spoil_themselves_only(dat
         connection.execute("CREATE TABLE t (id int PRIMARY KEY, at timestamptz, day date, doc jsonb, n numeric)")
         connection.execute(
             "INSERT INTO t VALUES (1, 'infinity', '20000-01-01', '{\"a\": 1.10}', 'NaN'),"
-            " (2, '2024-01-01Z', '2024-01-01', '5', 1.50)"
+            " (2, '2024-01-01Z', '2024-01-01', '5', 1.50),"
+            " (0, NULL, NULL, (repeat('[', 3000) || repeat(']', 3000))::jsonb, 0)"
         )
     server = Server("postgres", {"dsn": database}, tmp_path)
     columns = {"id": types.INT, "at": types.TIMESTAMP, "day": types.DATE, "doc": types.JSON, "n": types.DECIMAL}
@@ -390,6 +402,7 @@ async def test_postgres_values_that_python_cannot_hold_spoil_themselves_only(dat
         again = await connector.fetch(
             source, Request(outputs(columns, "at"), where=call("gt", column("id", types.INT), Literal(1, types.INT)))
         )
+    assert isinstance(found.rows.pop(0)[2], (str, bytes))
     assert found.rows[0][:3] == ("infinity", "20000-01-01", {"a": Decimal("1.10")})
     assert found.rows[1][2:] == (5, Decimal("1.50"))
     assert again.rows == [(datetime(2024, 1, 1, tzinfo=UTC),)]
@@ -465,7 +478,7 @@ def test_statements_do_not_depend_on_values() -> None:
     dialect = Dialect(Engine.POSTGRES, query_of(Engine.POSTGRES))
     entity = manifest("postgres").entity()
     source = Source("a#B", "b", (SourceColumn("id", types.STRING),), ("id",), entity)
-    texts = set()
+    texts, shapes = set(), set()
     for keys, limit in ((["canary-1", "canary-2", "canary-3"], 5), (["x", "y", "z", "w"], 6)):
         request = Request(
             (Output("id", column("id")),),
@@ -473,6 +486,8 @@ def test_statements_do_not_depend_on_values() -> None:
             keys=Keys(("id",), tuple((key,) for key in keys)),
             limit=limit,
         )
-        texts.add(rows_statement(source, request, dialect, False).sql)
-    assert len(texts) == 1
-    assert "canary" not in texts.pop()
+        lean = lifted(request)
+        texts |= {rows_statement(source, asked, dialect, False).sql for asked in (request, lean)}
+        shapes.add(shape(source, lean, dialect, False))
+    assert len(texts) == len(shapes) == 1
+    assert "canary" not in texts.pop() + repr(shapes)

@@ -306,7 +306,9 @@ async def test_relations_to_many_agree(twins: Twins, principal: Principal | None
     for _ in range(40):
         given = arguments(draw)
         below = f"things({given}) {{ id text parent {{ name }} }}"
-        query = f"{{ pushed: pushedParents(limit: 10) {{ id {below} }} local: localParents(limit: 10) {{ id {below} }} }}"
+        query = (
+            f"{{ pushed: pushedParents(limit: 10) {{ id {below} }} local: localParents(limit: 10) {{ id {below} }} }}"
+        )
         data = await twins.mesh.data(query, principal or Principal("x", True))
         assert data["pushed"] == data["local"], query
 
@@ -316,3 +318,6 @@ async def test_sqlite_is_asked_once_per_level(twins: Twins) -> None:
                  parent { id things(limit: 2, orderBy: [{whole: ASC}]) { id } } } }"""
     await twins.mesh.data(query, NARROW)
     assert twins.mesh.calls == {"db": 3}
+    tallies = {name: twins.mesh.adapters[f"db#{name}"].tally for name in ("Pushed", "PushedParent")}
+    assert tallies["Pushed"].rows <= 3 + 3 * 2  # nothing was read to be thrown away
+    assert tallies["PushedParent"].reads == 1

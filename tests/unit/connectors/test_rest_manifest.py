@@ -35,6 +35,8 @@ def source(options: dict[str, Any], key: tuple[str, ...] = ("id",)) -> Source:
         ({"list": GOOD, "lookup": {"nmae": {"path": "/x", "query": {"a": "{values}"}}}}, ("lookup", "nmae")),
         ({"list": {**GOOD, "filters": {"nmae": {"eq": "n"}}}}, ("list", "filters", "nmae")),
         ({"list": {**GOOD, "sort": {"param": "s", "columns": ["nmae"]}}}, ("list", "sort", "columns")),
+        ({"list": {**GOOD, "query": {"limit": "-1"}, "paginate": {"kind": "offset"}}}, ("list", "query", "limit")),
+        ({"list": {**GOOD, "query": {"n": "x"}, "filters": {"name": {"eq": "n"}}}}, ("list", "query", "n")),
     ],
 )
 def test_findings_name_their_place(given: dict[str, Any], at: tuple[str, ...]) -> None:

@@ -40,7 +40,10 @@ class DuckClient:
         """Start the threads and the engine."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="files")
-            self._database = await asyncio.get_running_loop().run_in_executor(self._pool, self._connect)
+            try:
+                self._database = await asyncio.get_running_loop().run_in_executor(self._pool, self._connect)
+            except duckdb.Error:
+                raise Terminal(Fault.INVALID_CONFIG, place="files") from None
 
     async def close(self) -> None:
         """Wait for statements under way and stop the engine."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dictamesh.connectors import exact_json
-from dictamesh.connectors.file import reading
+from dictamesh.connectors.file import csv_files, reading
 from dictamesh.connectors.file.client import DuckClient
 from dictamesh.connectors.file.formats import Format, format_of
 from dictamesh.connectors.file.listing import Stamp, stamps
@@ -106,17 +106,13 @@ class FileConnector:
         match _format(source):
             case "csv":
                 headers = await self._client.in_thread(
-                    lambda: reading.csv_headers(source, options, now), source.address
+                    lambda: csv_files.csv_headers(source, options, now), source.address
                 )
                 names = dict.fromkeys(name for header in headers for name in header)
                 columns = tuple(LiveColumn(name, "VARCHAR") for name in names)
-                return _Read(now, reading.csv_text(source, options, headers), columns)
+                return _Read(now, csv_files.csv_text(source, options, headers), columns)
             case "parquet":
-                found = await self._client.rows(
-                    f"SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM {reading.parquet_files(now)})",
-                    {},
-                    source.address,
-                )
+                found = await self._client.rows(reading.parquet_columns(now), {}, source.address)
                 columns = tuple(LiveColumn(name, type_) for name, type_ in found)
                 return _Read(now, reading.parquet_text(source, dict(found), now), columns)
             case format_:

@@ -42,10 +42,10 @@ def _matches(root: Path, pattern: str, place: str) -> list[Path]:
     if pattern.startswith("/") or ".." in parts or "\0" in pattern:
         raise Terminal(Fault.REFUSED, place=place)
     exact = root / pattern
-    if exact.is_file() or not _MAGIC & set(pattern):
+    if exact.is_file():
         return [exact]
     found: list[Path] = []
-    for path in root.glob(pattern):
+    for path in root.glob(pattern) if _MAGIC & set(pattern) else ():
         if path.is_file():
             found.append(path)
         if len(found) > MAX_FILES:

@@ -11,9 +11,10 @@ from dictamesh.specs.types import Kind, Type
 _WHOLE = "[+-]?[0-9]{1,40}"
 _WHOLE_NUMBER = r"[+-]?[0-9]{1,40}(\.0*)?"
 _NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?"
-_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_YEAR = "([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"
+_DATE = f"{_YEAR}-[0-9]{{2}}-[0-9]{{2}}"
 _TIME = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?"
-_MOMENT = "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}.*"
+_MOMENT = rf"{_DATE}[T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}(\.[0-9]+)?)?(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)?"
 _YES, _NO = "('true', 't', '1', 'yes')", "('false', 'f', '0', 'no')"
 
 _INTEGERS = frozenset(
@@ -73,7 +74,8 @@ def _moment_from_text(text: str, type_: Type) -> str:
         case Kind.TIME:
             return _guarded(_TIME, text, f"TRY_CAST({text} AS TIME)")
         case Kind.TIMESTAMP:
-            return _guarded(_MOMENT, text, moment(f"TRY_CAST({text} AS TIMESTAMPTZ)"))
+            raised = f"upper({text})"
+            return _guarded(_MOMENT, raised, moment(f"TRY_CAST({raised} AS TIMESTAMPTZ)"))
         case _:
             return f"TRY_CAST({text} AS JSON)"
 

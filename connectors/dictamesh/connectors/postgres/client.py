@@ -52,6 +52,13 @@ class _AsText(Loader):
         return bytes(data).decode()
 
 
+def _json(raw: str | bytes) -> Any:
+    try:
+        return loads(raw)
+    except ValueError:  # nested too deep: its text spoils the cell and not the statement
+        return raw
+
+
 class PostgresClient:
     """Runs statements with values bound as `%(name)s`. `timeout` is in seconds, for one statement."""
 
@@ -101,7 +108,7 @@ class PostgresClient:
             raise _in_our_words(error, place) from None
 
     async def _configure(self, connection: Connection) -> None:
-        set_json_loads(loads, context=connection)
+        set_json_loads(_json, context=connection)
         milliseconds = max(1, int(self._timeout * 1000))
         await connection.execute(
             f"SET default_transaction_read_only = on; SET statement_timeout = {milliseconds}; SET TimeZone = 'UTC'"

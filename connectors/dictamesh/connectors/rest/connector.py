@@ -58,6 +58,8 @@ class RestConnector:
         self._options = options
         self._client: HttpClient = http_client(options, context)
         self._base = options.url.rstrip("/")
+        # A call that waits for a place in the pool would lose of its own time.
+        self._at_once = min(options.max_connections, options.max_connections_per_host)
 
     async def open(self) -> None:
         await self._client.open()
@@ -131,7 +133,7 @@ class RestConnector:
         if get is None or job.request.where is not None or job.request.order:
             raise Terminal(Fault.NOT_SUPPORTED, place=job.source.address)
         known = [key for key in keys if "" not in key]  # no path leads to an empty key: such a row cannot be there
-        rows = await gathered([partial(self._one, job, get, key) for key in known])
+        rows = await gathered([partial(self._one, job, get, key) for key in known], self._at_once)
         return [row for row in rows if row is not None]
 
     async def _one(self, job: _Job, get: GetCall, key: tuple[Any, ...]) -> Record | None:
@@ -154,7 +156,7 @@ class RestConnector:
         if len(chunks) > 1 and job.request.order:
             raise Terminal(Fault.NOT_SUPPORTED, place=job.source.address)
         reads = [partial(self._chunk, job, call, chunk, mark, unique=unique) for chunk in chunks]
-        return [row for rows in await gathered(reads) for row in rows]
+        return [row for rows in await gathered(reads, self._at_once) for row in rows]
 
     async def _chunk(
         self, job: _Job, call: BatchCall | LookupCall, values: Sequence[Any], mark: str, *, unique: bool

@@ -11,6 +11,8 @@ from dictamesh.connectors.rest.options import (
     BatchCall,
     BearerAuth,
     GetCall,
+    LinkedPages,
+    ListCall,
     LookupCall,
     NumberedPages,
     OffsetPages,
@@ -48,6 +50,7 @@ def _check(source: Source) -> tuple[Finding, ...]:
     found: list[Finding] = []
     if options.list is not None:
         found += _path_findings(("list", "path"), options.list.path, ())
+        found += _twice(options.list)
     if options.get is not None:
         found += _get_findings(source, options.get)
     if options.batch is not None:
@@ -60,6 +63,22 @@ def _check(source: Source) -> tuple[Finding, ...]:
     if options.list is None and options.get is None and options.batch is None:
         found.append(((), "nothing can be read: there is no `list`, `get` or `batch`", "add `list: {path: ...}`"))
     return tuple(found)
+
+
+def _twice(call: ListCall) -> list[Finding]:
+    used = [param for operators in call.filters.values() for param in operators.values()]
+    used += [part.param for part in (call.sort, call.fields) if part is not None]
+    match call.paginate:
+        case OffsetPages() as pages:
+            used += [pages.limit, pages.offset]
+        case NumberedPages() as pages:
+            used += [pages.page, pages.size or pages.page]
+        case LinkedPages(size=str() as size):
+            used.append(size)
+        case _:
+            pass
+    cure = "leave it out of `query`: the connector sets it"
+    return [(("list", "query", name), f"`{name}` would be sent twice", cure) for name in call.query if name in used]
 
 
 def _column_findings(source: Source, options: RestEntity) -> list[Finding]:

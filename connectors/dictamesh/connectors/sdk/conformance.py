@@ -6,6 +6,7 @@ assert not [result for result in results if result.outcome is Outcome.FAILED]
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -77,8 +78,8 @@ async def conformance(subject: Subject) -> tuple[Result, ...]:
 
 async def _result(name: str, check: "Check", subject: Subject) -> Result:
     connector = await subject.make()
-    await connector.open()
     try:
+        await connector.open()
         await check(connector, subject)
     except _Failed as failure:
         return Result(name, Outcome.FAILED, str(failure))
@@ -87,7 +88,8 @@ async def _result(name: str, check: "Check", subject: Subject) -> Result:
     except Exception as error:  # noqa: BLE001  (whatever a stranger's connector raises is the finding)
         return Result(name, Outcome.FAILED, f"{type(error).__name__}: {error}")
     finally:
-        await connector.close()
+        with contextlib.suppress(Exception):  # told by the check of its life
+            await connector.close()
     return Result(name, Outcome.PASSED)
 
 

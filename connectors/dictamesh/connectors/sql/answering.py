@@ -9,6 +9,7 @@ from typing import Any
 from dictamesh.connectors.sdk.errors import Fault, SourceError, Terminal
 from dictamesh.connectors.sdk.protocol import Keys, Request, Rows
 from dictamesh.connectors.sql.dialect import Dialect
+from dictamesh.connectors.sql.lifting import lifted
 from dictamesh.connectors.sql.statement import MAX_ROWS, Statement, count_statement, rows_statement, shape
 from dictamesh.specs.manifest import Source
 
@@ -56,6 +57,7 @@ class Answering:
     async def _once(
         self, build: Build, source: Source, request: Request, *, keys_as_text: bool
     ) -> list[tuple[Any, ...]]:
+        request = lifted(request)
         statement = self._statement(build, source, request, keys_as_text)
         return await self.run(statement.sql, statement.values.read(request), source.address)
 

@@ -110,6 +110,7 @@ class SqliteClient:
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
             for name, arity, function in self._functions:
                 connection.create_function(name, arity, function, deterministic=True)
+            connection.execute("SELECT value FROM json_each('[]')")  # its first use would need more rights
             connection.set_authorizer(_authorize)
         except BaseException:
             connection.close()

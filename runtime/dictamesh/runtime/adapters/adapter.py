@@ -15,6 +15,8 @@ from dictamesh.runtime.adapters.pushdown import Entities, Split, orders, split
 from dictamesh.runtime.adapters.ways import PARENTS_AT_MOST, Way, aimed, condition, in_batches, way_to
 from dictamesh.runtime.compile.plan import EntityPlan
 
+_FIRST_LOOK = 100  # rows of the first of the growing steps in which a list is searched
+
 Sieve = Callable[[EntityPlan, Sequence[Row], Split, Operation], Awaitable[list[Row]]]
 """Keeps the rows that meet the local part of a condition, in their order; it may read related rows."""
 
@@ -105,7 +107,8 @@ class EntityAdapter:
         if parts.complete and order is not None:
             limit = operation.spent.left + 1 if ask.limit is None else ask.limit
             return await self._read(self._request(parts, order, limit, ask.offset), ask.fields, operation)
-        rows = await self._scan(ask, parts, order, operation)
+        enough = None if order is None or ask.limit is None else ask.offset + ask.limit
+        rows = await self._scan(ask, parts, order, operation, enough)
         return cut(ordered(rows, ask.order, self.entity.key) if order is None else rows, ask)
 
     async def count(self, ask: Ask, operation: Operation) -> int:
@@ -185,15 +188,34 @@ class EntityAdapter:
             found.fail(wanted, failure)
         return found
 
-    async def _scan(self, ask: Ask, parts: Split, order: tuple[Order, ...] | None, operation: Operation) -> list[Row]:
-        """Read all rows that the source lets through, at most `max_scan`, and keep those that meet the rest."""
+    async def _scan(
+        self,
+        ask: Ask,
+        parts: Split,
+        order: tuple[Order, ...] | None,
+        operation: Operation,
+        enough: int | None = None,
+    ) -> list[Row]:
+        """Read what the source lets through and keep the rows that meet the rest; at most `max_scan` rows are read.
+
+        Ends early once `enough` are kept, which is right where they come in their order; else reads all.
+        """
         if not self.entity.capabilities.list:
             raise ReadFailed("SOURCE_UNAVAILABLE")
-        request = self._request(parts, order or (), operation.max_scan + 1, 0)
-        rows = await self._read(request, self._fields(ask, parts, order), operation)
-        if len(rows) > operation.max_scan:
-            raise ReadFailed("SCAN_LIMIT")
-        return rows if parts.complete else await self.sieve(self.entity, rows, parts, operation)
+        fields = self._fields(ask, parts, order)
+        kept: list[Row] = []
+        seen = 0
+        size = operation.max_scan + 1 if enough is None else max(_FIRST_LOOK, 2 * enough)
+        while True:
+            size = min(size, operation.max_scan + 1 - seen)
+            rows = await self._read(self._request(parts, order or (), size, seen), fields, operation)
+            seen += len(rows)
+            kept += rows if parts.complete else await self.sieve(self.entity, rows, parts, operation)
+            if len(rows) < size or (enough is not None and len(kept) >= enough):
+                return kept
+            if seen > operation.max_scan:
+                raise ReadFailed("SCAN_LIMIT")
+            size *= 4
 
     def _fields(self, ask: Ask, parts: Split, order: tuple[Order, ...] | None) -> frozenset[str]:
         """What each row has to carry: what is wanted, and what filtering and sorting here read."""

@@ -129,7 +129,7 @@ def _audience(audience: Audience) -> dict[str, Any]:
 def _mask(mask: MaskRule | None) -> dict[str, Any] | None:
     if mask is None:
         return None
-    given = {"kind": mask.kind, "key": mask.key, "scope": mask.scope}
+    given: dict[str, Any] = {"kind": mask.kind, "key": mask.key, "scope": mask.scope}
     given |= {"keepFirst": mask.keep_first, "keepLast": mask.keep_last, "char": mask.char}
     return {key: value for key, value in given.items() if value is not None}
 

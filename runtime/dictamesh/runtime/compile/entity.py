@@ -10,7 +10,7 @@ from dictamesh.runtime.compile.contract import DAY, service_levels
 from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan, LinkPlan, TopicPlan
 from dictamesh.specs.manifest import Capabilities
 from dictamesh.specs.model import Mesh
-from dictamesh.specs.resolve.naming import enum_names, root_names, topic_name, type_name
+from dictamesh.specs.resolve.naming import enum_names, root_names, topic_name, type_name, values_of
 from dictamesh.specs.resolve.sensitivity import rank
 from dictamesh.specs.resolved import Field, Link, ResolvedEntity
 from dictamesh.specs.types import Kind, Type
@@ -81,7 +81,7 @@ def _field(entity: ResolvedEntity, each: Field, path: tuple[str, ...]) -> FieldP
         tags=each.tags,
         pii=each.pii,
         description=each.model.description or "",
-        enum=enum_names(each.type.values),
+        enum=enum_names(values_of(each.type)),
         members=tuple(_field(entity, member, (*path, member.name)) for member in each.members),
     )
 

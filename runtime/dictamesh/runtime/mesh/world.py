@@ -2,8 +2,8 @@
 """One plan being served: its lines, its decisions, its way of answering. A reload makes another (S29)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from dictamesh.runtime.gateway.serving import Observed, Serving, serving, unobse
 from dictamesh.runtime.governance.access import AccessCache
 from dictamesh.runtime.governance.audit import AuditSink
 from dictamesh.runtime.governance.authenticate import Authenticator, mask_keys
-from dictamesh.runtime.governance.principal import Principal
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.lines import Lines, close_lines, lines_of, open_lines, unused
 from dictamesh.runtime.mesh.references import Resolver
@@ -25,7 +24,7 @@ from dictamesh.runtime.resilience import L1, Listeners
 
 @dataclass(slots=True)
 class World:
-    """A plan with everything that answers on it; counts the operations that still run on it."""
+    """A plan with everything that answers on it; counts the requests that still run on it."""
 
     plan: Plan
     lines: Lines
@@ -35,8 +34,19 @@ class World:
     running: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the lines of this plan open for as long as the block runs, whatever is served meanwhile."""
+        self.running += 1
+        try:
+            yield
+        finally:
+            self.running -= 1
+            if not self.running:
+                self.idle.set()
+
     async def retire(self, successor: "World | None", patience: float) -> None:
-        """Wait for the operations under way, then close what no successor uses."""
+        """Wait for the requests under way, `patience` seconds at most, then close what no successor uses."""
         try:
             async with asyncio.timeout(patience):
                 while self.running:
@@ -91,25 +101,4 @@ def _world(plan: Plan, needs: Needs, lines: Lines, secrets: dict[str, str]) -> W
     adapters = Adapters(plan, lines_of(lines), needs.l1 if mesh.cache.enabled else None)
     subjects = audit_key(plan, keys, needs.data_dir)
     run = make_run(Execution(plan, adapters, access.access, needs.audit, subjects, keys))
-    world = World(plan, lines, access, authenticator, serving=None)  # type: ignore[arg-type] # set on the next line
-    world.serving = serving(plan, _counted(world, run), authenticator.principal, needs.observed)
-    return world
-
-
-def _counted(world: World, run: Run) -> Run:
-    async def counted(operation: PreparedOperation, principal: Principal, info: RequestInfo) -> Outcome:
-        async with _under_way(world):
-            return await run(operation, principal, info)
-
-    return counted
-
-
-@asynccontextmanager
-async def _under_way(world: World) -> AsyncIterator[None]:
-    world.running += 1
-    try:
-        yield
-    finally:
-        world.running -= 1
-        if not world.running:
-            world.idle.set()
+    return World(plan, lines, access, authenticator, serving(plan, run, authenticator.principal, needs.observed))

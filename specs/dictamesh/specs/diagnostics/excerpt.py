@@ -9,6 +9,7 @@ from dataclasses import dataclass
 WIDTH = 100
 """Columns of a terminal that an excerpt fills at most, the line number not counted."""
 BLANK = "***"
+_LONG = 4_000  # characters of a line that are looked at, so that the work per finding is bounded
 _HEAD = 28
 _BEFORE = 32
 _CUT = "..."
@@ -16,7 +17,6 @@ _CUT = "..."
 # What a literal secret looks like in a line, for lines whose secret was not (yet) found by the check of the models.
 _SECRET_KEY = re.compile(
     r"""
-    \b["']? [\w-]*
     (?: passw(?:or)?d | passphrase | secret | token | pepper | credential | api[-_]?key | (?<![\w-])key ) s?
     ["']? \s* : \s+
     (?P<value> "(?:[^"\\]|\\.)*"? | '(?:[^']|'')*'? | [^\s,{}\[\]\#&*|>] [^,}\]]* )
@@ -25,7 +25,8 @@ _SECRET_KEY = re.compile(
 )
 _ASSIGNED = re.compile(r"(?i)(?:password|secret|token|key)=(?P<value>[^\s&;,'\"]+)")
 _USERINFO = re.compile(r"://[^/\s:@\"']*:(?P<value>[^@\s/\"']+)@")
-_REFERENCE = re.compile(r"""["']?\$\{[^}]*\}["']?\s*""")
+# A default that is not empty is a literal.
+_REFERENCE = re.compile(r"""["']?\$\{(?:env:\w*(?::-)?|file:[^}]*)\}["']?\s*""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,10 @@ def excerpt(line: str, start: int, end: int, secrets: Iterable[tuple[int, int]] 
     """
     start = min(max(start, 0), len(line))
     end = min(max(end, start), len(line))
+    if len(line) > _LONG:
+        first = max(start - _LONG // 2, 0)
+        line, start, end = line[first : start + _LONG // 2], start - first, min(end - first, start - first + _LONG // 2)
+        secrets = [(one - first, other - first) for one, other in secrets]
     cells = [_shown(character) for character in line]
     for first, last in _stretches(line, secrets):
         cells[first:last] = [BLANK, *[""] * (last - first - 1)]
@@ -63,11 +68,10 @@ def _stretches(line: str, secrets: Iterable[tuple[int, int]]) -> list[tuple[int,
     for pattern in (_SECRET_KEY, _USERINFO, _ASSIGNED):
         for match in pattern.finditer(line):
             start, value = match.start("value"), match["value"]
-            if _REFERENCE.fullmatch(value):
-                continue
             if pattern is _SECRET_KEY and value[0] not in "\"'" and not re.search(r"[{\[]", line[:start]):
                 value = line[start:]  # outside of braces a comma belongs to the value
-            found.append((start, start + len(value.rstrip())))
+            if not _REFERENCE.fullmatch(value):
+                found.append((start, start + len(value.rstrip())))
     return _merged(sorted(each for each in found if each[0] < each[1]))
 
 

@@ -63,6 +63,5 @@ class Source:
         """The text of a line without its break; None beyond the end."""
         if not 1 <= number <= len(self._starts):
             return None
-        start = self._starts[number - 1]
-        found = _BREAK.search(self.text, start)
-        return self.text[start : found.start() if found else len(self.text)]
+        end = self._starts[number] if number < len(self._starts) else None
+        return self.text[self._starts[number - 1] : end].rstrip("\r\n\x85\u2028\u2029")

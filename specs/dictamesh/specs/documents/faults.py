@@ -84,6 +84,11 @@ _SAYINGS: tuple[tuple[str, str, str], ...] = (
         "text after `|` or `>`",
         "Begin the text on the next line, indented.",
     ),
+    (
+        "found character that cannot start any token",
+        "a value begins with a character that YAML reserves",
+        "Put text that begins with `@`, a backquote or `%` in quotes.",
+    ),
     ("directive", "a directive that is not understood", "Remove the line that begins with `%`, or quote the text."),
     ("found undefined tag handle", "an undeclared tag", "Remove the tag; quote text that begins with `!`."),
     ("tag", "a malformed tag", "Remove the tag; quote text that begins with `!`."),
@@ -92,7 +97,7 @@ _SAYINGS: tuple[tuple[str, str, str], ...] = (
 
 
 def decode(data: bytes, name: str, findings: Findings) -> Source | None:
-    """The text of a file; None, and a finding, for bytes that are not UTF-8 or hold characters that YAML refuses."""
+    """The text of a file; None, and a finding, for bytes that are not UTF-8."""
     for mark, encoding in _BOMS:
         if data.startswith(mark):
             findings.error("DM006", name, f"the file is {encoding}, not UTF-8")
@@ -107,12 +112,16 @@ def decode(data: bytes, name: str, findings: Findings) -> Source | None:
     if source.text.startswith("\ufeff"):
         findings.error("DM006", name, "the file begins with a byte order mark")
         return None
+    return source
+
+
+def printable(source: Source, findings: Findings) -> bool:
+    """Whether YAML allows all characters of a file; the first that it does not is recorded."""
     bad = _FORBIDDEN.search(source.text)
     if bad:
         shown = "NUL" if bad[0] == "\0" else f"U+{ord(bad[0]):04X}"
         findings.error("DM007", source.span(*bad.span()), f"the character {shown} is not allowed in YAML")
-        return source
-    return source
+    return not bad
 
 
 def report_syntax(fault: YAMLError, source: Source, findings: Findings) -> None:
@@ -125,6 +134,9 @@ def report_syntax(fault: YAMLError, source: Source, findings: Findings) -> None:
     if source.text[offset : offset + 1] == "\t":
         findings.error("DM012", at, "a tab where YAML wants spaces")
         return
+    if "did not find expected key" in problem and source.text[:offset].rpartition("\n")[2].strip():
+        findings.error("DM011", at, "more text after the end of a value", "Quote the whole value.")
+        return
     for part, message, cure in _SAYINGS:
         if part in problem:
             findings.error("DM011", at, message, cure)
@@ -136,7 +148,7 @@ def _offset(fault: MarkedYAMLError, text: str) -> int:
     """Where the fault shows: for what is never closed that is where it was opened."""
     problem, context = fault.problem_mark, fault.context_mark
     offset = min(problem.index, len(text)) if problem else 0
-    never_closed = "found unexpected" in (fault.problem or "") or not text[offset:].strip()
-    if context and (never_closed or not problem):
-        return min(context.index, len(text))
+    opened = any(part in (fault.problem or "") for part in ("found unexpected", "could not find expected ':'"))
+    if context and (opened or not problem or not text[offset:].strip()):
+        offset = min(context.index, len(text))
     return offset if text[offset:].strip() else len(text.rstrip())

@@ -7,11 +7,11 @@ from types import MappingProxyType
 
 from dictamesh.specs.diagnostics import Diagnostic, Findings, Severity, Source, in_file_order
 from dictamesh.specs.documents.document import Document, Site
-from dictamesh.specs.documents.faults import decode
+from dictamesh.specs.documents.faults import decode, printable
 from dictamesh.specs.documents.files import MAX_BYTES, Files, OutsidePathError, inside, is_pattern
 from dictamesh.specs.documents.nodes import Mapping as MappingNode
 from dictamesh.specs.documents.nodes import Node, Sequence
-from dictamesh.specs.documents.reader import read
+from dictamesh.specs.documents.reader import MAX_FAULTS, read
 from dictamesh.specs.suggest import suggest
 
 KINDS = ("Mesh", "DataProduct", "Policy", "Taxonomy")
@@ -75,7 +75,8 @@ class _Reading:
             return ()
         self._seen.add(name)
         if not name.isprintable():
-            self.findings.error("DM002", at, f"'{name}' cannot be read: its name has characters that do not print")
+            shown = name.encode("unicode_escape").decode("ascii")
+            self.findings.error("DM002", at, f"'{shown}' cannot be read: its name has characters that do not print")
             return ()
         data = self._bytes(name, at)
         if data is None:
@@ -84,6 +85,8 @@ class _Reading:
         if source is None:
             return ()
         self.sources[name] = source
+        if not printable(source, self.findings):
+            return ()
         return tuple(_documents(source, self.findings))
 
     def include(self, at: Site, entry: str) -> list[Document]:
@@ -146,6 +149,9 @@ def _documents(source: Source, findings: Findings) -> Iterator[Document]:
         document = _document(source, index, node, findings)
         if document is not None:
             yield document
+        if len(findings) - before > MAX_FAULTS:
+            findings.error("DM023", source.span(node.start, node.end), f"more than {MAX_FAULTS:,} faults in this file")
+            return
 
 
 def _document(source: Source, index: int, node: Node, findings: Findings) -> Document | None:
@@ -158,10 +164,9 @@ def _document(source: Source, index: int, node: Node, findings: Findings) -> Doc
     if kind is None:
         findings.error("DM108", document.site, "the document does not say its kind")
     elif kind.value not in KINDS:
-        near = suggest(document.kind, KINDS)
-        hint = f"did you mean '{near}'?" if near else None
+        near = suggest(kind.value, KINDS) if isinstance(kind.value, str) else None
         said = f"unknown kind '{kind.value}'" if isinstance(kind.value, str) else "the kind is not text"
-        findings.error("DM107", document.site / "kind", said, hint)
+        findings.error("DM107", document.site / "kind", said, f"did you mean '{near}'?" if near else None)
     else:
         return document
     return None
@@ -173,7 +178,7 @@ def _one_mesh(documents: list[Document], mesh: Document | None, findings: Findin
     for each in documents:
         if each.kind == "Mesh" and each is not mesh and mesh is not None:
             first = (mesh.site / "kind").span
-            findings.error("DM009", each.site / "kind", f"a second document of kind Mesh, after that at {first}")
+            findings.error("DM009", each.site / "kind", f"a second document of kind Mesh; the first is at {first}")
         else:
             kept.append(each)
     return tuple(kept)

@@ -5,6 +5,7 @@ Refused with a diagnostic: tags, merge keys, duplicate keys, keys that are not t
 recursive, and whatever exceeds `MAX_NODES` or `MAX_DEPTH`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -19,7 +20,7 @@ from yaml.events import (
     SequenceEndEvent,
 )
 
-from dictamesh.specs.diagnostics import Findings, Source, Span
+from dictamesh.specs.diagnostics import Findings, Source
 from dictamesh.specs.documents.faults import report_syntax
 from dictamesh.specs.documents.nodes import Collection, Mapping, Node, Place, Plain, Scalar, Sequence
 from dictamesh.specs.documents.scalars import NumberRangeError, resolve
@@ -28,6 +29,9 @@ MAX_NODES = 100_000
 """Values in a file, aliases counted as what they stand for."""
 MAX_DEPTH = 50
 """Levels of nesting, aliases counted as what they stand for."""
+
+MAX_FAULTS = 1_000
+"""Faults in a file after which the rest is not read."""
 
 Event: TypeAlias = Any
 """An event of PyYAML. Its stubs leave the marks optional, which every parser sets."""
@@ -43,18 +47,23 @@ class Stop(Exception):  # noqa: N818 - control flow within this module, the find
     """The rest of the file cannot be read."""
 
 
+def pure_events(text: str) -> EventStream:
+    """PyYAML's own parser over a text: the same events, many times slower."""
+    return yaml.BaseLoader(text)
+
+
 def events(text: str) -> EventStream:
     """libyaml's parser over a text, or PyYAML's own where that extension is missing."""
-    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+    loader = getattr(yaml, "CBaseLoader", pure_events)
     stream: EventStream = loader(text)
     return stream
 
 
-def read(source: Source, findings: Findings) -> tuple[Node, ...]:
+def read(source: Source, findings: Findings, parser: Callable[[str], EventStream] = events) -> tuple[Node, ...]:
     """The documents of a file, empty ones left out. Faults are recorded; documents before a syntax error are kept."""
     documents: list[Node] = []
     try:
-        tree = _Tree(source, events(source.text), findings)
+        tree = _Tree(source, parser(source.text), findings)
         while (node := tree.document()) is not None:
             if node is not _EMPTY:
                 documents.append(node)
@@ -85,6 +94,7 @@ class _Tree:
         self._source = source
         self._next = stream.get_event
         self._findings = findings
+        self._faults = 0
         self._anchors: dict[str, _Anchor | None] = {}
         self._nodes = 0
         self._depth = 0
@@ -99,6 +109,7 @@ class _Tree:
             return None
         self._anchors = {}
         first = self._next()
+        self._count(1, first)
         node = self._node(first)
         while type(self._next()) is not DocumentEndEvent:
             pass
@@ -124,12 +135,12 @@ class _Tree:
         self._nodes += nodes
         if self._nodes > MAX_NODES:
             message = f"more than {MAX_NODES:,} values in one file, aliases counted as what they stand for"
-            self._findings.error("DM020", self._span(at), message)
+            self._report("DM020", _place(at), message)
             raise Stop
 
     def _reach(self, depth: int, at: Event) -> None:
         if depth > MAX_DEPTH:
-            self._findings.error("DM019", self._span(at), f"values nested more than {MAX_DEPTH} levels deep")
+            self._report("DM019", _place(at), f"values nested more than {MAX_DEPTH} levels deep")
             raise Stop
         self._deepest = max(self._deepest, depth)
 
@@ -141,7 +152,7 @@ class _Tree:
             try:
                 value = resolve(event.value)
             except NumberRangeError:
-                self._findings.error("DM021", self._span(event), "the number is out of range")
+                self._report("DM021", _place(event), "the number is out of range")
         if event.anchor is not None:
             self._anchors[event.anchor] = _Anchor(value, None, 1, 0)
         return value
@@ -149,11 +160,11 @@ class _Tree:
     def _alias(self, event: Event) -> tuple[Plain, Collection | None]:
         name = event.anchor
         if name not in self._anchors:
-            self._findings.error("DM017", self._span(event), f"no anchor '&{name}' stands before the alias '*{name}'")
+            self._report("DM017", _place(event), f"no anchor '&{name}' stands before the alias '*{name}'")
             return None, None
         anchor = self._anchors[name]
         if anchor is None:
-            self._findings.error("DM018", self._span(event), f"the alias '*{name}' stands within the value it names")
+            self._report("DM018", _place(event), f"the alias '*{name}' stands within the value it names")
             return None, None
         self._count(anchor.nodes - 1, event)
         self._reach(self._depth + anchor.height, event)
@@ -230,38 +241,40 @@ class _Tree:
         key = self._scalar(event)
         if not isinstance(key, str):
             text = event.value or "null"
-            self._findings.error(
-                "DM014", self._span(event), f"the key {text} is not text", f'Write "{text}" in quotes.'
-            )
+            self._report("DM014", _place(event), f"the key {text} is not text", f'Write "{text}" in quotes.')
             return None
         if key == "<<" and event.implicit[0]:
-            self._findings.error("DM016", self._span(event), "merge keys (<<) are not part of the language")
+            self._report("DM016", _place(event), "merge keys (<<) are not part of the language")
             return None
         if key in before:
             at = 4 * list(before).index(key)
             first = self._source.span(places[at], places[at + 1])
             message = f"the key '{key}' stands twice in this mapping, first at {first.line}:{first.column}"
-            self._findings.error("DM013", self._span(event), message)
+            self._report("DM013", _place(event), message)
             return None
         places += _place(event)
         return key
 
     def _odd_key(self, event: Event) -> None:
-        at = len(self._findings)
+        at = self._faults
         node = self._node(event)
         if type(event) is AliasEvent:
-            if len(self._findings) == at:
-                self._findings.error("DM014", self._span(event), "an alias as a key", "Write the key itself.")
+            if self._faults == at:
+                self._report("DM014", _place(event), "an alias as a key", "Write the key itself.")
             return
         what = "list" if isinstance(node, Sequence) else "mapping"
         hint = "Put text that begins with `{` or `[` in quotes."
-        self._findings.error("DM014", self._source.span(node.start, node.end), f"a {what} as a key", hint)
+        self._report("DM014", (node.start, node.end), f"a {what} as a key", hint)
 
     def _tag(self, event: Event) -> None:
-        self._findings.error("DM015", self._span(event), "YAML tags are not part of the language")
+        self._report("DM015", _place(event), "YAML tags are not part of the language")
 
-    def _span(self, event: Event) -> Span:
-        return self._source.span(*_place(event))
+    def _report(self, code: str, place: Place, message: str, hint: str | None = None) -> None:
+        self._findings.error(code, self._source.span(*place), message, hint)
+        self._faults += 1
+        if self._faults == MAX_FAULTS:
+            self._findings.error("DM023", self._source.span(*place), f"more than {MAX_FAULTS:,} faults in this file")
+            raise Stop
 
 
 def _place(event: Event) -> Place:

@@ -62,11 +62,20 @@ class Secret:
     def __repr__(self) -> str:
         return "***"
 
+    def __format__(self, form: str) -> str:
+        return format("***", form)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and self.reveal() == other.reveal()
 
     def __hash__(self) -> int:
         return hash((Secret, self.reveal()))
+
+    def __copy__(self) -> "Secret":
+        return self
+
+    def __deepcopy__(self, memo: object) -> "Secret":
+        return self
 
     def __reduce__(self) -> str:
         raise TypeError("a Secret is not written out")

@@ -3,6 +3,7 @@
 
 import math
 import re
+from collections.abc import Callable
 
 _WORDS: dict[str, bool | float | None] = {
     "": None,
@@ -14,13 +15,9 @@ _WORDS: dict[str, bool | float | None] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
 }
-_DECIMAL = re.compile(r"[-+]?[0-9]+", re.ASCII)
-_OCTAL = re.compile(r"0o[0-7]+", re.ASCII)
-_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+", re.ASCII)
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
 _FIRST = frozenset("+-.0123456789")
 
-MAX_DIGITS = 400
+MAX_DIGITS = 300
 """Longest number; what is longer is text that lacks its quotes."""
 
 
@@ -38,17 +35,23 @@ def resolve(text: str) -> str | int | float | bool | None:
 
 
 def _number(text: str) -> str | int | float:
-    if not _FLOAT.fullmatch(text):
-        if _OCTAL.fullmatch(text):
-            return int(text, 0)
-        if _HEXADECIMAL.fullmatch(text):
-            return int(text, 0)
-        return text
-    if len(text) > MAX_DIGITS:
-        raise NumberRangeError
-    if _DECIMAL.fullmatch(text):
-        return int(text)
-    value = float(text)
-    if math.isinf(value):
-        raise NumberRangeError
-    return value
+    for pattern, convert in _NUMBERS:
+        if pattern.fullmatch(text):
+            if len(text) > MAX_DIGITS:
+                raise NumberRangeError
+            value: int | float = convert(text)
+            if math.isinf(value):
+                raise NumberRangeError
+            return value
+    return text
+
+
+def _based(text: str) -> int:
+    return int(text, 0)
+
+
+_NUMBERS: tuple[tuple[re.Pattern[str], Callable[[str], int | float]], ...] = (
+    (re.compile(r"[-+]?[0-9]+", re.ASCII), int),
+    (re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII), float),
+    (re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+", re.ASCII), _based),
+)

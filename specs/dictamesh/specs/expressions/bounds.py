@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What values an integer expression can take, so that arithmetic that cannot overflow needs no guard."""
 
-from dictamesh.specs.expressions.numbers import INTEGER_RANGE
+from dictamesh.specs.expressions.arithmetic import INTEGER_RANGE
 from dictamesh.specs.expressions.tree import Call, Column, Expr, Literal, Parameter
 from dictamesh.specs.types import Kind
 

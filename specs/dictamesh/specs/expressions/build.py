@@ -3,7 +3,7 @@
 
 from collections.abc import Callable
 
-from dictamesh.specs.expressions.coerce import Misfit, cast, common_type, fit, fits, is_open, spelled, unify
+from dictamesh.specs.expressions.coerce import Misfit, cast, common_type, fit, fits, is_open, shared, spelled, unify
 from dictamesh.specs.expressions.functions import FUNCTIONS, Function, Signature
 from dictamesh.specs.expressions.problems import ExpressionFailed
 from dictamesh.specs.expressions.strings import like_matcher
@@ -117,8 +117,8 @@ def _any_eq(_name: str, args: tuple[Expr, ...]) -> Expr:
     if many.type.kind is not Kind.ARRAY or item is None:
         raise Misfit(f"= ANY needs a list, this is {spelled(many.type)}", "write IN (a, b) for constants")
     probe = Call("element", (), item)
-    shared = common_type((needle, probe), "= ANY")
-    if shared.kind is not item.kind or shared.kind in _UNORDERED:
+    common = common_type((needle, probe), "= ANY")
+    if common.kind is not item.kind or common.kind in _UNORDERED:
         raise Misfit(f"= ANY cannot match {spelled(needle.type)} and a list of {spelled(item)}")
     return Call("any_eq", (cast(needle, Type(item.kind)), many), BOOLEAN)
 
@@ -130,7 +130,7 @@ def _case(_name: str, args: tuple[Expr, ...]) -> Expr:
     flat: list[Expr] = []
     for condition, value in zip(conditions, values, strict=False):
         flat += [condition, value]
-    return Call("case", (*flat, *values[len(conditions) :]), values[0].type)
+    return Call("case", (*flat, *values[len(conditions) :]), shared(values))
 
 
 def _alike(name: str, args: tuple[Expr, ...]) -> Expr:
@@ -139,7 +139,7 @@ def _alike(name: str, args: tuple[Expr, ...]) -> Expr:
     values = unify(args, FUNCTIONS[name].written)
     if name != "coalesce" and values[0].type.kind in _UNORDERED:
         raise Misfit(f"values of type {values[0].type} cannot be compared")
-    return values[0] if len(values) == 1 else Call(name, values, values[0].type)
+    return values[0] if len(values) == 1 else Call(name, values, shared(values))
 
 
 def _nullif(name: str, args: tuple[Expr, ...]) -> Expr:

@@ -8,22 +8,22 @@ import math
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
+from dictamesh.specs.expressions.arithmetic import finite, plain, rescale, within
 from dictamesh.specs.expressions.jsons import json_text, parse_json
-from dictamesh.specs.expressions.numbers import finite, plain, rescale, within
 from dictamesh.specs.expressions.problems import ExpressionFailed
 from dictamesh.specs.types import Kind, Type
 
 Convert = Callable[[Any], Any]
+_EXACT = Context(prec=2000)
 
 SPACE = " \t\n\r\f\v"
-INTEGER_TEXT = re.compile(r"[ \t\n\r\f\v]*[+-]?[0-9]{1,40}[ \t\n\r\f\v]*\Z")
-NUMBER_WORD = (
-    "[+-]?(?:[0-9]{1,250}(?:[.][0-9]{0,250})?|[.][0-9]{1,250})(?:[eE][+-]?[0-9]{1,3})?"  # PostgreSQL repeats 255 times at most
-)
-NUMBER_TEXT = re.compile(rf"[ \t\n\r\f\v]*{NUMBER_WORD}[ \t\n\r\f\v]*\Z")
+MAX_NUMBER_TEXT = 300  # characters of a text that is read as a number
+NUMBER_WORD = "[+-]?(?:[0-9]+(?:[.][0-9]*)?|[.][0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
+INTEGER_TEXT = re.compile(rf"[{SPACE}]*[+-]?[0-9]+[{SPACE}]*\Z")
+NUMBER_TEXT = re.compile(rf"[{SPACE}]*{NUMBER_WORD}[{SPACE}]*\Z")
 _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)\Z", re.IGNORECASE)
 _DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})\Z")
 _TIME = re.compile(r"([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,6}))?)?\Z")
@@ -41,7 +41,7 @@ def _invalid(kind: Kind) -> ExpressionFailed:
 
 def text_to_integer(kind: Kind) -> Convert:
     def convert(value: str) -> int:
-        if INTEGER_TEXT.match(value) is None:
+        if len(value) > MAX_NUMBER_TEXT or INTEGER_TEXT.match(value) is None:
             raise _invalid(kind)
         return within(kind, int(value))
 
@@ -49,7 +49,7 @@ def text_to_integer(kind: Kind) -> Convert:
 
 
 def text_to_decimal(value: str) -> Decimal | None:
-    if NUMBER_TEXT.match(value) is None:
+    if len(value) > MAX_NUMBER_TEXT or NUMBER_TEXT.match(value) is None:
         if _NOT_FINITE.match(value.strip(SPACE)):
             return None
         raise _invalid(Kind.DECIMAL)
@@ -57,7 +57,7 @@ def text_to_decimal(value: str) -> Decimal | None:
 
 
 def text_to_float(value: str) -> float | None:
-    if NUMBER_TEXT.match(value) is None:
+    if len(value) > MAX_NUMBER_TEXT or NUMBER_TEXT.match(value) is None:
         if _NOT_FINITE.match(value.strip(SPACE)):
             return None
         raise _invalid(Kind.FLOAT)
@@ -126,7 +126,7 @@ def float_text(value: float) -> str:
     """Write a float as PostgreSQL does: shortest digits that read back, exponent from 1e+15 and below 1e-4."""
     if value == 0:
         return "-0" if math.copysign(1, value) < 0 else "0"
-    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    sign, digits, exponent = Decimal(_shortest(value)).normalize().as_tuple()
     text = "".join(map(str, digits))
     point = len(text) + int(exponent)
     if -4 < point <= 15:
@@ -139,6 +139,24 @@ def float_text(value: float) -> str:
         power = point - 1
         body = text[0] + ("." + text[1:] if len(text) > 1 else "") + f"e{'-' if power < 0 else '+'}{abs(power):02d}"
     return ("-" if sign else "") + body
+
+
+def _shortest(value: float) -> str:
+    """Return the fewest digits that read back; unlike Python, PostgreSQL takes none half-way to the next float."""
+    shown = repr(value)
+    size = len(Decimal(shown).normalize().as_tuple().digits)
+    while size < 17 and _half_way(value, Decimal(shown)):
+        shown = f"{value:.{size}e}"
+        size += 1
+    return shown
+
+
+def _half_way(value: float, shown: Decimal) -> bool:
+    exact = Decimal(value)
+    towards = math.nextafter(value, math.inf if shown > exact else -math.inf)
+    return (
+        shown != exact and math.isfinite(towards) and _EXACT.add(exact, Decimal(towards)) == _EXACT.multiply(shown, 2)
+    )
 
 
 def timestamp_text(value: datetime) -> str:

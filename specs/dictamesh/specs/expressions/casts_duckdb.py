@@ -3,17 +3,17 @@
 
 from sqlglot import exp
 
-from dictamesh.specs.expressions.casts import FALSE_TEXT, NUMBER_WORD, SPACE, TRUE_TEXT
+from dictamesh.specs.expressions.casts import FALSE_TEXT, MAX_NUMBER_TEXT, NUMBER_WORD, SPACE, TRUE_TEXT
 from dictamesh.specs.expressions.casts_postgres import CLOCK, text_constant
-from dictamesh.specs.expressions.decimals import as_decimal, shape, type_name
+from dictamesh.specs.expressions.decimals import as_decimal, same_scale, shape, type_name
 from dictamesh.specs.expressions.engines import NotPushable, Writer
 from dictamesh.specs.expressions.tree import Call, Expr
 from dictamesh.specs.types import Kind, Type
 
 _SPACES = r"[ \t\n\r\f\v]*"
 _PATTERNS = {
-    Kind.INT: f"{_SPACES}[+-]?[0-9]{{1,40}}{_SPACES}",
-    Kind.LONG: f"{_SPACES}[+-]?[0-9]{{1,40}}{_SPACES}",
+    Kind.INT: f"{_SPACES}[+-]?[0-9]+{_SPACES}",
+    Kind.LONG: f"{_SPACES}[+-]?[0-9]+{_SPACES}",
     Kind.FLOAT: f"{_SPACES}{NUMBER_WORD}{_SPACES}",
     Kind.DATE: f"{_SPACES}[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{_SPACES}",
     Kind.TIME: f"{_SPACES}{CLOCK}{_SPACES}",
@@ -62,7 +62,7 @@ def _from_text(writer: Writer, kind: Kind, value: exp.Expr) -> exp.Expr:
     elif kind is Kind.DATE:
         read = f"CASE WHEN {read} >= CAST('0001-01-01' AS DATE) THEN {read} END"
     constants = (_PATTERNS[kind], SPACE, *([_ZERO] if kind is Kind.FLOAT else []))
-    text = f"CASE WHEN REGEXP_FULL_MATCH(_0, _1) THEN {read} END"
+    text = f"CASE WHEN LENGTH(_0) <= {MAX_NUMBER_TEXT} AND REGEXP_FULL_MATCH(_0, _1) THEN {read} END"
     return writer.fill(text, value, *(text_constant(writer, constant) for constant in constants))
 
 
@@ -72,6 +72,8 @@ def _decimal(writer: Writer, source: Expr, target: Type) -> exp.Expr:
         return _text_to_decimal()
     if target.kind is not Kind.DECIMAL:
         value = as_decimal(writer, source)
+        if target.kind is Kind.STRING and not same_scale(source):
+            raise NotPushable("DuckDB shows all decimals of an expression with one scale")
         if target.kind is Kind.FLOAT:
             return writer.fill("CAST(CAST(_0 AS VARCHAR) AS DOUBLE)", value)
         return writer.fill(f"TRY_CAST(_0 AS {type_name(target)})", value)

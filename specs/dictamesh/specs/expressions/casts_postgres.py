@@ -6,7 +6,14 @@ from typing import Any
 
 from sqlglot import exp
 
-from dictamesh.specs.expressions.casts import FALSE_TEXT, NUMBER_WORD, SPACE, TRUE_TEXT, conversion_can_fail
+from dictamesh.specs.expressions.casts import (
+    FALSE_TEXT,
+    MAX_NUMBER_TEXT,
+    NUMBER_WORD,
+    SPACE,
+    TRUE_TEXT,
+    conversion_can_fail,
+)
 from dictamesh.specs.expressions.engines import NotPushable, Writer, placeholder
 from dictamesh.specs.expressions.tree import Call, Literal
 from dictamesh.specs.types import DECIMAL, STRING, Kind, Type
@@ -19,15 +26,19 @@ _DAY = (
 )
 CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.][0-9]{1,6})?)?"
 _OFFSET = "(?:Z|[+-](?:0[0-9]|1[0-4])(?::?[0-5][0-9])?)"
-INTEGER_PATTERN = f"^{_SPACES}[+-]?[0-9]{{1,40}}{_SPACES}$"
+INTEGER_PATTERN = f"^{_SPACES}[+-]?[0-9]+{_SPACES}$"
 NUMBER_PATTERN = f"^{_SPACES}{NUMBER_WORD}{_SPACES}$"
 DATE_PATTERN = f"^{_SPACES}{_DAY}{_SPACES}$"
 TIME_PATTERN = f"^{_SPACES}{CLOCK}{_SPACES}$"
 TIMESTAMP_PATTERN = f"^{_SPACES}{_DAY}(?:[ T]{CLOCK}{_OFFSET}?)?{_SPACES}$"
 ZONED_PATTERN = f":[0-9.]+{_OFFSET}{_SPACES}$"
 
-_RANGE = {Kind.INT: "BETWEEN -2147483648 AND 2147483647", Kind.LONG: "BETWEEN -9223372036854775808 AND 9223372036854775807"}
+_RANGE = {
+    Kind.INT: "BETWEEN -2147483648 AND 2147483647",
+    Kind.LONG: "BETWEEN -9223372036854775808 AND 9223372036854775807",
+}
 _NAME = {Kind.INT: "INTEGER", Kind.LONG: "BIGINT", Kind.FLOAT: "DOUBLE PRECISION", Kind.DECIMAL: "NUMERIC"}
+_NUMERIC = f"LENGTH(_0) <= {MAX_NUMBER_TEXT} AND _0 ~ _1"
 _AT_LEAST = "CAST('0001-01-01 00:00:00+00' AS TIMESTAMPTZ)"
 _BELOW = "CAST('10000-01-01 00:00:00+00' AS TIMESTAMPTZ)"
 
@@ -67,12 +78,12 @@ def _to_text(writer: Writer, kind: Kind, value: exp.Expr) -> exp.Expr:
 def _from_text(writer: Writer, target: Type, value: exp.Expr) -> exp.Expr:
     kind = target.kind
     if kind in _RANGE:
-        text = (
-            f"CASE WHEN _0 ~ _1 THEN CASE WHEN CAST(_0 AS NUMERIC) {_RANGE[kind]} THEN CAST(_0 AS {_NAME[kind]}) END END"
-        )
+        text = f"CASE WHEN {_NUMERIC} THEN CASE WHEN CAST(_0 AS NUMERIC) {_RANGE[kind]} THEN CAST(_0 AS {_NAME[kind]}) END END"
         return writer.fill(text, value, text_constant(writer, INTEGER_PATTERN))
     if kind in {Kind.DECIMAL, Kind.FLOAT}:
-        number = writer.fill("CASE WHEN _0 ~ _1 THEN CAST(_0 AS NUMERIC) END", value, text_constant(writer, NUMBER_PATTERN))
+        number = writer.fill(
+            f"CASE WHEN {_NUMERIC} THEN CAST(_0 AS NUMERIC) END", value, text_constant(writer, NUMBER_PATTERN)
+        )
         return _other(writer, DECIMAL, target, number)
     if kind is Kind.BOOLEAN:
         return _boolean(writer, value)
@@ -116,7 +127,9 @@ def _fitted(writer: Writer, source: Type, target: Type, value: exp.Expr) -> exp.
 
 
 def _type(target: Type) -> str:
-    return {**_NAME, Kind.BOOLEAN: "BOOLEAN", Kind.DATE: "DATE", Kind.TIME: "TIME", Kind.JSON: "JSONB"}.get(target.kind, "")
+    return {**_NAME, Kind.BOOLEAN: "BOOLEAN", Kind.DATE: "DATE", Kind.TIME: "TIME", Kind.JSON: "JSONB"}.get(
+        target.kind, ""
+    )
 
 
 _OTHER: dict[tuple[Kind, Kind], str] = {
@@ -124,7 +137,10 @@ _OTHER: dict[tuple[Kind, Kind], str] = {
     (Kind.DECIMAL, Kind.INT): f"CASE WHEN ROUND(_0) {_RANGE[Kind.INT]} THEN CAST(_0 AS INTEGER) END",
     (Kind.DECIMAL, Kind.LONG): f"CASE WHEN ROUND(_0) {_RANGE[Kind.LONG]} THEN CAST(_0 AS BIGINT) END",
     (Kind.FLOAT, Kind.INT): f"CASE WHEN ROUND(_0) {_RANGE[Kind.INT]} THEN CAST(_0 AS INTEGER) END",
-    (Kind.FLOAT, Kind.LONG): "CASE WHEN _0 >= -9223372036854775808 AND _0 < 9223372036854775808 THEN CAST(_0 AS BIGINT) END",
+    (
+        Kind.FLOAT,
+        Kind.LONG,
+    ): "CASE WHEN _0 >= -9223372036854775808 AND _0 < 9223372036854775808 THEN CAST(_0 AS BIGINT) END",
     (Kind.INT, Kind.BOOLEAN): "_0 <> 0",
     (Kind.DATE, Kind.TIMESTAMP): "CAST(_0 AS TIMESTAMP) AT TIME ZONE 'UTC'",
     (Kind.TIMESTAMP, Kind.DATE): "CAST(_0 AT TIME ZONE 'UTC' AS DATE)",

@@ -7,15 +7,15 @@ from decimal import Decimal, InvalidOperation
 
 from sqlglot import exp
 
+from dictamesh.specs.expressions.arithmetic import INTEGER_RANGE, plain
 from dictamesh.specs.expressions.build import add_interval, call
 from dictamesh.specs.expressions.coerce import Misfit, cast, implicit, is_open, spelled
 from dictamesh.specs.expressions.functions import ALIASES, CALLABLE
 from dictamesh.specs.expressions.moments import DATE_FIELDS, EXTRACT_FIELDS, TRUNC_FIELDS, read_interval
-from dictamesh.specs.expressions.numbers import INTEGER_RANGE, plain
 from dictamesh.specs.expressions.parse import operands, parse, span
 from dictamesh.specs.expressions.problems import Problem, ProblemKind, Problems
 from dictamesh.specs.expressions.scope import Missing, Scope
-from dictamesh.specs.expressions.tree import Call, Expr, Literal, Parameter
+from dictamesh.specs.expressions.tree import Expr, Literal, Parameter
 from dictamesh.specs.suggest import suggest
 from dictamesh.specs.types import (
     BOOLEAN,

@@ -117,3 +117,9 @@ def unify(exprs: Iterable[Expr], what: str) -> tuple[Expr, ...]:
     if common.kind is Kind.DECIMAL:
         common = Type(Kind.DECIMAL)
     return tuple(cast(expr, common) for expr in exprs)
+
+
+def shared(values: tuple[Expr, ...]) -> Type:
+    """Return the type of one of `values`, which `unify` gave; digits of a decimal only where all agree."""
+    first = plain_type(values[0].type)
+    return first if all(plain_type(value.type) == first for value in values) else Type(first.kind, item=first.item)

@@ -3,8 +3,8 @@
 
 from sqlglot import exp
 
+from dictamesh.specs.expressions.arithmetic import scale_of
 from dictamesh.specs.expressions.engines import NotPushable, Writer
-from dictamesh.specs.expressions.numbers import scale_of
 from dictamesh.specs.expressions.tree import Call, Column, Expr, Literal, Parameter
 from dictamesh.specs.types import DECIMAL, Kind, Type
 
@@ -101,13 +101,15 @@ def _digits(call: Call) -> Shape:
     if len(call.args) == 1:
         return whole + 1, 0
     digits = call.args[1]
-    if not isinstance(digits, Literal) or digits.value is None or not 0 <= digits.value <= part:
+    if not isinstance(digits, Literal) or digits.value is None or not -_MAX <= digits.value <= part:
         raise NotPushable("DuckDB rounds decimals to a constant number of digits that they have")
-    return whole + 1, int(digits.value)
+    return whole + 1, max(0, int(digits.value))
 
 
 def _extract(call: Call) -> Shape:
     field = call.args[0].value if isinstance(call.args[0], Literal) else None
+    if call.args[1].type.kind is Kind.DATE:
+        return 15, 0
     return {"epoch": (21, 6), "second": (11, 6)}.get(str(field), (10, 0))
 
 
@@ -131,10 +133,20 @@ _CALLS = {
 }
 
 
-def as_decimal(writer: Writer, expr: Expr) -> exp.Expr:
-    """Write a decimal expression in exactly its shape; literals would else take the scale that their text has."""
+def as_decimal(writer: Writer, expr: Expr, least: int = 0) -> exp.Expr:
+    """Write a decimal expression in exactly its shape, of `least` digits in all."""
     whole, part = shape(expr)
-    return _cast_to(writer, _plain(writer, expr), whole, part)
+    return _cast_to(writer, _plain(writer, expr), max(whole, least - part), part)
+
+
+def same_scale(expr: Expr) -> bool:
+    """Return whether all values of a decimal expression have the scale that PostgreSQL would show."""
+    if not isinstance(expr, Call):
+        return True
+    if expr.name in {"case", "coalesce", "greatest", "least", "nullif"}:
+        values = [arg for arg in expr.args if arg.type.kind is Kind.DECIMAL]
+        return len({shape(value)[1] for value in values}) == 1 and all(same_scale(value) for value in values)
+    return all(same_scale(arg) for arg in expr.args if arg.type.kind is Kind.DECIMAL)
 
 
 def needs_one_scale(writer: Writer, exprs: tuple[Expr, ...]) -> tuple[exp.Expr, ...]:

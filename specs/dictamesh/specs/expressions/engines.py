@@ -112,6 +112,8 @@ def to_engine(engine: Engine, type_: Type, value: Any) -> Any:
 
 def to_sqlite(type_: Type, value: Any) -> Any:
     """Return how a value of `type_` stands in SQLite: texts sort as their values do, decimals apart."""
+    if type_.kind in {Kind.JSON, Kind.OBJECT}:
+        return json_text(value)
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, datetime):
@@ -125,7 +127,7 @@ def to_sqlite(type_: Type, value: Any) -> Any:
     if type_.kind is Kind.ARRAY:
         item = type_.item or Type(Kind.JSON)
         return json_text([None if each is None else to_sqlite(item, each) for each in value])
-    return json_text(value) if type_.kind in {Kind.JSON, Kind.OBJECT} else value
+    return value
 
 
 class _PostgresTemplate(Postgres):

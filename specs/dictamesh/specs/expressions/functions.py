@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from dictamesh.specs.expressions import jsons, moments, numbers, strings
+from dictamesh.specs.expressions import arithmetic, jsons, moments, strings
 from dictamesh.specs.expressions.bounds import can_be_zero, overflows
 from dictamesh.specs.expressions.casts import conversion, conversion_can_fail
 from dictamesh.specs.expressions.tree import Call, Expr, Literal
@@ -59,7 +59,7 @@ def _always(_call: Call) -> bool:
 
 
 def _arithmetic(name: str) -> Implement:
-    return lambda call: numbers.arithmetic(name, call.type.kind)
+    return lambda call: arithmetic.arithmetic(name, call.type.kind)
 
 
 def _by_kind(functions: dict[Kind, Callable[..., Any]]) -> Implement:
@@ -329,42 +329,42 @@ NUMBER_FUNCTIONS: tuple[Function, ...] = (
         "round(a), round(numeric, n)",
         "nearest; numeric half away from zero, float half to even",
         (Signature((F,), F), Signature((D,), D), Signature((D, I), D)),
-        lambda call: numbers.float_round if call.type.kind is F else _digits(call, numbers.decimal_round),
+        lambda call: arithmetic.float_round if call.type.kind is F else _digits(call, arithmetic.decimal_round),
     ),
     Function(
         "trunc",
         "trunc(a), trunc(numeric, n)",
         "cut towards zero",
         (Signature((F,), F), Signature((D,), D), Signature((D, I), D)),
-        lambda call: numbers.float_trunc if call.type.kind is F else _digits(call, numbers.decimal_trunc),
+        lambda call: arithmetic.float_trunc if call.type.kind is F else _digits(call, arithmetic.decimal_trunc),
     ),
     Function(
         "ceil",
         "ceil(a)",
         "least integer not below a",
         _same(F, D, count=1),
-        _by_kind({F: numbers.float_ceil, D: numbers.decimal_ceil}),
+        _by_kind({F: arithmetic.float_ceil, D: arithmetic.decimal_ceil}),
     ),
     Function(
         "floor",
         "floor(a)",
         "greatest integer not above a",
         _same(F, D, count=1),
-        _by_kind({F: numbers.float_floor, D: numbers.decimal_floor}),
+        _by_kind({F: arithmetic.float_floor, D: arithmetic.decimal_floor}),
     ),
     Function(
         "sign",
         "sign(a)",
         "-1, 0 or 1",
         _same(F, D, count=1),
-        _by_kind({F: numbers.float_sign, D: numbers.decimal_sign}),
+        _by_kind({F: arithmetic.float_sign, D: arithmetic.decimal_sign}),
     ),
     Function(
         "sqrt",
         "sqrt(a)",
         "square root",
         _same(F, D, count=1),
-        _by_kind({F: numbers.float_sqrt, D: numbers.decimal_sqrt}),
+        _by_kind({F: arithmetic.float_sqrt, D: arithmetic.decimal_sqrt}),
         _negative_root,
     ),
     Function(
@@ -372,7 +372,7 @@ NUMBER_FUNCTIONS: tuple[Function, ...] = (
         "power(a, b)",
         "a to the power of b, as float; cast a numeric first",
         _same(F),
-        _by(numbers.float_power),
+        _by(arithmetic.float_power),
         _always,
     ),
 )

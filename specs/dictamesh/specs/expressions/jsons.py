@@ -9,7 +9,6 @@ from typing import Any
 
 from dictamesh.specs.expressions.problems import ExpressionFailed
 
-
 _INDEX = re.compile(r"[+-]?[0-9]{1,10}\Z")
 
 

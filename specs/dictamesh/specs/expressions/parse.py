@@ -15,7 +15,7 @@ from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokens import Token, TokenType
 
-from dictamesh.specs.expressions.problems import Problem, Problems, ProblemKind
+from dictamesh.specs.expressions.problems import Problem, ProblemKind, Problems
 
 MAX_TEXT = 4096
 MAX_NESTING = 50

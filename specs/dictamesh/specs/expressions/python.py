@@ -264,7 +264,14 @@ def _in(call: Call) -> Evaluate:
     items = tuple(rest)
 
     def among(row: Row, parameters: Row) -> bool | None:
-        return member(needle(row, parameters), [item(row, parameters) for item in items])
+        value, result = needle(row, parameters), False
+        for item in items:
+            other = item(row, parameters)
+            if value is None or other is None:
+                result = None
+            elif other == value:
+                return True
+        return result
 
     return among
 

@@ -114,8 +114,9 @@ _SIGNS = {"add": "+", "sub": "-", "mul": "*"}
 def _sum(writer: Writer, call: Call) -> exp.Expr:
     kind = call.type.kind
     if kind is Kind.DECIMAL:
-        shape(call)
-        left, right = (as_decimal(writer, arg) for arg in call.args)
+        # From 19 digits on DuckDB computes in 128 bits, where 38 digits cannot overflow.
+        wide = 19 if sum(shape(call)) > 18 else 0
+        left, right = as_decimal(writer, call.args[0], wide), as_decimal(writer, call.args[1])
         return writer.fill(f"_0 {_SIGNS[call.name]} _1", left, right)
     if kind is Kind.FLOAT:
         return writer.fill(_FLOAT[call.name], *writer.values(call.args))
@@ -267,7 +268,8 @@ def _json_get(writer: Writer, call: Call) -> exp.Expr:
 
 _JSON_KIND = (
     "CASE JSON_TYPE(_0) WHEN 'OBJECT' THEN 'object' WHEN 'ARRAY' THEN 'array' WHEN 'VARCHAR' THEN 'string' "
-    "WHEN 'BOOLEAN' THEN 'boolean' WHEN 'NULL' THEN NULL ELSE 'number' END"
+    "WHEN 'BOOLEAN' THEN 'boolean' WHEN 'UBIGINT' THEN 'number' WHEN 'BIGINT' THEN 'number' WHEN 'DOUBLE' THEN 'number' "
+    "WHEN 'HUGEINT' THEN 'number' WHEN 'UHUGEINT' THEN 'number' END"
 )
 _TEXT_OF_JSON = sql_postgres.not_here("DuckDB writes JSON in another form")
 
@@ -302,7 +304,8 @@ CALLS: dict[str, WriteCall] = {
     "append": template("_0 || _1"),
     "like": _like,
     "lower": function("LOWER"),
-    "upper": function("UPPER"),
+    # DuckDB gives ß a capital letter, which the simple mapping of Unicode does not.
+    "upper": template("ARRAY_TO_STRING(LIST_TRANSFORM(STRING_SPLIT(_0, 'ß'), LAMBDA x : UPPER(x)), 'ß')"),
     "initcap": sql_postgres.not_here("DuckDB has no initcap"),
     "length": template("CAST(LENGTH(_0) AS INTEGER)"),
     "trim": by_count("TRIM(_0, ' ')", "TRIM(_0, _1)"),
@@ -318,7 +321,7 @@ CALLS: dict[str, WriteCall] = {
     "lpad": _padded("LPAD"),
     "rpad": _padded("RPAD"),
     "repeat": template(
-        f"CASE WHEN LENGTH(_0) * GREATEST(CAST(_1 AS BIGINT), 0) <= {MAX_TEXT_RESULT} THEN REPEAT(_0, _1) END"
+        f"CASE WHEN _0 = '' THEN LEFT(_0, _1) WHEN LENGTH(_0) * GREATEST(CAST(_1 AS BIGINT), 0) <= {MAX_TEXT_RESULT} THEN REPEAT(_0, _1) END"
     ),
     "reverse": template("ARRAY_TO_STRING(LIST_REVERSE(STRING_SPLIT(_0, '')), '')"),
     "round": _rounded("ROUND"),
@@ -336,7 +339,5 @@ CALLS: dict[str, WriteCall] = {
     "json_path": sql_postgres.not_here("DuckDB reads a path of texts otherwise"),
     "json_path_text": _TEXT_OF_JSON,
     "json_typeof": template(_JSON_KIND),
-    "json_array_length": template(
-        "CASE WHEN JSON_TYPE(_0) = 'ARRAY' THEN CAST(JSON_ARRAY_LENGTH(_0) AS INTEGER) END"
-    ),
+    "json_array_length": template("CASE WHEN JSON_TYPE(_0) = 'ARRAY' THEN CAST(JSON_ARRAY_LENGTH(_0) AS INTEGER) END"),
 }

@@ -171,6 +171,7 @@ _DOWN = "CAST('7.458340731200206743290965315462933837376471534600406894271518333
 _UP = "CAST('1.3407807929942597099574024998205846127479365820592393377723561444e154' AS DOUBLE PRECISION)"  # 2^512
 _2_M51 = "CAST('4.44089209850062616169452667236328125e-16' AS DOUBLE PRECISION)"
 _2_M52 = "CAST('2.220446049250313080847263336181640625e-16' AS DOUBLE PRECISION)"
+_2_M538 = "CAST('1.1113793747425387e-162' AS DOUBLE PRECISION)"
 _BIG = "ABS(_0) > 1 AND ABS(_1) > 1"
 _FLOAT: dict[str, str] = {
     **{
@@ -179,10 +180,10 @@ _FLOAT: dict[str, str] = {
         for sign in "+-"
     },
     "*": f"CASE WHEN CASE WHEN {_BIG} THEN ABS((_0 * {_DOWN}) * (_1 * {_DOWN})) >= 1 "
-    f"WHEN ABS(_0) < 1 AND ABS(_1) < 1 AND _0 <> 0 AND _1 <> 0 THEN ABS((_0 * {_UP}) * (_1 * {_UP})) <= {_2_M51} "
-    "ELSE FALSE END THEN NULL ELSE _0 * _1 END",
+    f"WHEN ABS(_0) < 1 AND ABS(_1) < 1 AND _0 <> 0 AND _1 <> 0 THEN CASE WHEN ABS(_0) < {_2_M538} AND ABS(_1) < {_2_M538} "
+    f"THEN TRUE ELSE ABS((_0 * {_UP}) * (_1 * {_UP})) <= {_2_M51} END ELSE FALSE END THEN NULL ELSE _0 * _1 END",
     "/": "CASE WHEN _1 = 0 THEN NULL WHEN CASE "
-    f"WHEN ABS(_0) > 1 AND ABS(_1) < 1 THEN ABS(_0) * {_HALF} >= ABS(_1) * {_2_1023} "
+    f"WHEN ABS(_1) < 1 AND ABS(_0) > ABS(_1) THEN ABS(_0) * {_HALF} >= ABS(_1) * {_2_1023} "
     f"WHEN _0 <> 0 AND ABS(_0) < 1 AND ABS(_1) > 1 THEN ABS(_0) * {_2_1023} <= ABS(_1) * {_2_M52} "
     "ELSE FALSE END THEN NULL ELSE _0 / _1 END",
 }
@@ -255,6 +256,18 @@ _MAKE_DATE = (
 _NO_JSON_NULL = "NULLIF({}, CAST('null' AS JSONB))"
 
 
+def _json_get(operator: str, wrap: str) -> WriteCall:
+    """Write access by key or index; jsonb takes a scalar for a list of one, which JSON has not."""
+
+    def write(writer: Writer, call: Call) -> exp.Expr:
+        found = wrap.format(f"(_0 {operator} _1)")
+        by_index = call.args[1].type.kind is Kind.INT
+        text = f"CASE WHEN JSONB_TYPEOF(_0) = 'array' THEN {found} END" if by_index else found
+        return writer.fill(text, *writer.values(call.args))
+
+    return write
+
+
 def _json_path(operator: str, wrap: str) -> WriteCall:
     def write(writer: Writer, call: Call) -> exp.Expr:
         steps = ", ".join(f"_{i}" for i in range(1, len(call.args)))
@@ -314,7 +327,7 @@ CALLS: dict[str, WriteCall] = {
     "rtrim": function("RTRIM"),
     "substring": by_count("SUBSTR(_0, _1)", "CASE WHEN _2 >= 0 THEN SUBSTR(_0, _1, _2) END"),
     "left": function("LEFT"),
-    "right": function("RIGHT"),
+    "right": template("CASE WHEN _1 > -2147483648 THEN RIGHT(_0, _1) WHEN _1 IS NOT NULL THEN LEFT(_0, 0) END"),
     "replace": function("REPLACE"),
     "position": function("STRPOS"),
     "split_part": template("SPLIT_PART(_0, _1, NULLIF(_2, 0))"),
@@ -322,7 +335,8 @@ CALLS: dict[str, WriteCall] = {
     "lpad": by_count(*(f"CASE WHEN _1 <= {MAX_TEXT_RESULT} THEN LPAD({a}) END" for a in ("_0, _1", "_0, _1, _2"))),
     "rpad": by_count(*(f"CASE WHEN _1 <= {MAX_TEXT_RESULT} THEN RPAD({a}) END" for a in ("_0, _1", "_0, _1, _2"))),
     "repeat": template(
-        f"CASE WHEN CAST(LENGTH(_0) AS BIGINT) * GREATEST(_1, 0) <= {MAX_TEXT_RESULT} THEN REPEAT(_0, _1) END"
+        f"CASE WHEN _0 = '' THEN LEFT(_0, _1) "  # PostgreSQL would repeat nothing two thousand million times
+        f"WHEN CAST(LENGTH(_0) AS BIGINT) * GREATEST(_1, 0) <= {MAX_TEXT_RESULT} THEN REPEAT(_0, _1) END"
     ),
     "reverse": function("REVERSE"),
     "round": function("ROUND"),
@@ -335,8 +349,8 @@ CALLS: dict[str, WriteCall] = {
     "date_trunc": _date_trunc,
     "extract": _extract,
     "make_date": template(_MAKE_DATE),
-    "json_get": template(_NO_JSON_NULL.format("(_0 -> _1)")),
-    "json_get_text": template("_0 ->> _1"),
+    "json_get": _json_get("->", _NO_JSON_NULL),
+    "json_get_text": _json_get("->>", "{}"),
     "json_path": _json_path("#>", _NO_JSON_NULL),
     "json_path_text": _json_path("#>>", "{}"),
     "json_typeof": function("JSONB_TYPEOF"),

@@ -68,10 +68,14 @@ def _agrees(call: Call) -> bool:
     if call.name == "any_eq":
         item = call.args[1].type.item or STRING
         return isinstance(call.args[1], Parameter) and item.kind in _NATIVE
-    return call.name in {"is_null"} or kinds <= _NATIVE
+    return call.name == "is_null" or kinds <= _NATIVE
 
 
-_CASTS = {(Kind.INT, Kind.LONG): "_0", (Kind.INT, Kind.FLOAT): "CAST(_0 AS REAL)", (Kind.LONG, Kind.FLOAT): "CAST(_0 AS REAL)"}
+_CASTS = {
+    (Kind.INT, Kind.LONG): "_0",
+    (Kind.INT, Kind.FLOAT): "CAST(_0 AS REAL)",
+    (Kind.LONG, Kind.FLOAT): "CAST(_0 AS REAL)",
+}
 _SYMBOLS = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "is_distinct": "IS NOT"}
 
 

@@ -11,10 +11,10 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
+from dictamesh.specs.expressions.arithmetic import INTEGER_RANGE, plain, rescale
 from dictamesh.specs.expressions.casts import text_to_date, text_to_time, text_to_timestamp
 from dictamesh.specs.expressions.engines import to_sqlite
 from dictamesh.specs.expressions.jsons import parse_json
-from dictamesh.specs.expressions.numbers import INTEGER_RANGE, plain, rescale
 from dictamesh.specs.expressions.problems import ExpressionFailed
 from dictamesh.specs.expressions.python import compile_python
 from dictamesh.specs.expressions.tree import Call, Column, Expr, Literal, Parameter

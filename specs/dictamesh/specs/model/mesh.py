@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from dictamesh.specs.manifest import SecretMark
-from dictamesh.specs.model.parts import ApiVersion, Duration, Listed, Names, OneOrMany, Part, Slug
+from dictamesh.specs.model.parts import ApiVersion, Duration, Listed, Names, OneOrMany, Part, PositiveDuration, Slug
 
 ClaimType = Literal["string", "integer", "boolean"]
 
@@ -110,9 +110,15 @@ class Catalog(Part):
 
 
 class Audit(Part):
-    """What happens when an audit row cannot be written."""
+    """How reads are recorded (S30)."""
 
-    on_failure: Literal["deny", "allow"] = "deny"
+    on_failure: Annotated[
+        Literal["deny", "allow"], Field(description="what happens to an answer whose audit row cannot be written")
+    ] = "deny"
+    key: Annotated[
+        str | None,
+        Field(description="a name in security.keys that turns subjects into tokens; default: one kept on disk"),
+    ] = None
 
 
 class Runtime(Part):
@@ -130,7 +136,7 @@ class Runtime(Part):
 
 class Breaker(Part):
     failures: Annotated[int, Field(ge=1)] = 5
-    open_for: Duration = 30.0
+    open_for: PositiveDuration = 30.0
     half_open: Annotated[int, Field(ge=1)] = 3
 
 
@@ -140,7 +146,7 @@ class Retry(Part):
     max: Duration = 2.0
     multiplier: Annotated[float, Field(ge=1)] = 2.0
     jitter: bool = True
-    within: Annotated[Duration, Field(description="all attempts and waits together")] = 5.0
+    within: Annotated[PositiveDuration, Field(description="all attempts and waits together")] = 5.0
 
 
 class Bulkhead(Part):
@@ -158,7 +164,7 @@ class RateLimit(Part):
 class Resilience(Part):
     """What stands around every call to a server (S23)."""
 
-    timeout: Duration = 2.0
+    timeout: PositiveDuration = 2.0
     rate_limit: RateLimit | None = None
     bulkhead: Bulkhead = Bulkhead()
     breaker: Breaker = Breaker()

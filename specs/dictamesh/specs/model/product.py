@@ -6,7 +6,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from dictamesh.specs.model.mesh import Server
-from dictamesh.specs.model.parts import ApiVersion, Duration, Identifier, Listed, Names, OneOrMany, Part, Slug
+from dictamesh.specs.model.parts import (
+    ApiVersion,
+    Duration,
+    Identifier,
+    Listed,
+    Names,
+    OneOrMany,
+    Part,
+    PositiveDuration,
+    Slug,
+)
 
 LogicalType = Literal["string", "date", "timestamp", "time", "number", "integer", "object", "array", "boolean"]
 Scalar = str | int | float | bool
@@ -228,7 +238,7 @@ class Output(Part):
     topic: str | None = None
     partitions: Annotated[int, Field(ge=1)] = 12
     replication: Annotated[int, Field(ge=1)] = 3
-    retention: Duration | None = None
+    retention: PositiveDuration | None = None
 
 
 class ProductCache(Part):

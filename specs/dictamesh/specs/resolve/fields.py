@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fields of an entity: types, columns, expressions, and what each carries (S1..S3)."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from dictamesh.specs.diagnostics import Findings
 from dictamesh.specs.documents import Site
 from dictamesh.specs.expressions import Scope
 from dictamesh.specs.expressions.tree import Call, Column, Expr, Literal, columns
-from dictamesh.specs.model import Entity, EntitySource, Property
-from dictamesh.specs.model.product import Element, SourceColumnSpec
+from dictamesh.specs.model import Entity, EntitySource, Product, Property
+from dictamesh.specs.model.product import Element
+from dictamesh.specs.resolve.columns import Columns, leaves, said
 from dictamesh.specs.resolve.scopes import checked
 from dictamesh.specs.resolve.sensitivity import (
     Sensitivity,
@@ -19,115 +20,153 @@ from dictamesh.specs.resolve.sensitivity import (
     join,
     looks_like_pii,
 )
-from dictamesh.specs.resolve.typing import check_column_type, element_type
-from dictamesh.specs.resolved import Field
+from dictamesh.specs.resolve.typing import element_type, items_of
+from dictamesh.specs.resolved import Declared, Field
 from dictamesh.specs.types import DECIMAL, JSON, Kind, Type
 
 
 @dataclass(slots=True)
 class FieldResolver:
-    """Resolves the fields of one entity; lives for that one call."""
+    """Resolves the fields of one entity; lives for that one call. `inherited` are tags of the entity and the product."""
 
-    address: str
+    product: Declared[Product]
     entity: Entity
     binding: EntitySource
     site: Site
     binding_site: Site
     words: Vocabulary
+    inherited: frozenset[str]
     findings: Findings
-    columns: dict[str, Type] = field(default_factory=dict)
+    columns: Columns = field(default_factory=Columns)
+    places: dict[str, tuple[Property, Site]] = field(default_factory=dict)
     own: dict[str, Sensitivity] = field(default_factory=dict)
-    carried: dict[str, Sensitivity] = field(default_factory=dict)
+    types: dict[str, Type] = field(default_factory=dict)
     done: dict[str, Field] = field(default_factory=dict)
     open: list[str] = field(default_factory=list)
 
+    @property
+    def address(self) -> str:
+        return f"{self.product.model.name}#{self.entity.name}"
+
     def resolve(self) -> dict[str, Field]:
         """Return the fields by name in declared order."""
-        sites = {each.name: self.site / "properties" / i for i, each in enumerate(self.entity.properties)}
-        for each in self.entity.properties:
-            place = sites[each.name]
-            self.own[each.name] = declared(each.classification, each.tags, place, self.words, self.findings)
-            if each.classification is None:
-                message = f"'{each.name}' has no classification and is served as restricted"
-                self.findings.warning("DM804", place / "name", message, "Add 'classification:'.")
-            if each.transform_logic is None:
-                self._plain_column(each, place)
-        self._declared_columns()
-        for name in sites:
+        self.places = dict(unique(self.entity.properties, self.site / "properties", self.findings))
+        for name, (model, place) in self.places.items():
+            self._declare(name, model, place)
+        self.columns.declare(self.binding, self.binding_site, self.words, self.findings)
+        for name in self.places:
             self.field(name)
-        self._check_short_columns(sites)
-        return {name: self.done[name] for name in sites}
+        self._check_short_columns()
+        return {name: self.done[name] for name in self.places}
 
-    def _plain_column(self, each: Property, place: Site) -> None:
-        name = each.physical_name or each.name
-        found = element_type(each, place, Findings(), lambda: JSON)
-        kind = JSON if not found.scalar else Type(found.kind, found.precision, found.scale)
-        earlier = self.columns.setdefault(name, kind)
-        if earlier != kind:
-            message = f"the column '{name}' is {earlier} in another property and {kind} here"
-            self.findings.error("DM220", place / "logicalType", message, "Properties on one column have one type.")
-        self.carried[name] = join([self.carried.get(name, NOTHING), self.own[each.name]])
-
-    def _declared_columns(self) -> None:
-        for name, spec in self.binding.columns.items():
-            place = self.binding_site / "columns" / name
-            text = spec.type if isinstance(spec, SourceColumnSpec) else spec
-            at = place / "type" if isinstance(spec, SourceColumnSpec) else place
-            if name in self.columns:
-                hint = "Remove it here; the property declares it."
-                self.findings.error("DM221", place.key_span, f"'{name}' is the column of a property already", hint)
-                continue
-            self.columns[name] = check_column_type(text, at, self.findings)
-            if isinstance(spec, SourceColumnSpec) and (spec.classification is not None or spec.tags):
-                self.carried[name] = declared(spec.classification, spec.tags, place, self.words, self.findings)
+    def _declare(self, name: str, model: Property, place: Site) -> None:
+        own = declared(model.classification, model.tags, place, self.words, self.findings)
+        self.own[name] = Sensitivity(own.tier, own.tags | self.inherited)
+        if model.classification is None and self.product.sound(place):
+            message = f"'{name}' has no classification and is served as restricted"
+            self.findings.warning("DM804", place / "name", message, "Add 'classification:'.")
+        if model.transform_logic is not None:
+            return
+        column = model.physical_name or name
+        kind = JSON
+        if model.logical_type not in {"object", "array"}:
+            kind = self.types[name] = self._type(model, place, ())
+        self.columns.property(column, Type(kind.kind, kind.precision, kind.scale), place, self.findings)
+        for path, carried in leaves(model, column, self.own[name], self.words):
+            self.columns.leaf(path, carried)
 
     def field(self, name: str) -> Field:
         """Resolve one field, and before it those that it reads through `self`."""
         if name in self.done:
             return self.done[name]
-        position, model = next((i, p) for i, p in enumerate(self.entity.properties) if p.name == name)
-        place = self.site / "properties" / position
+        model, place = self.places[name]
         self.open.append(name)
         try:
-            self.done[name] = (
-                self._plain(model, place) if model.transform_logic is None else self._computed(model, place)
-            )
+            made = self._plain(model, place) if model.transform_logic is None else self._computed(model, place)
+            self.done[name] = made
         finally:
             self.open.pop()
         return self.done[name]
 
     def _plain(self, model: Property, place: Site) -> Field:
         column = model.physical_name or model.name
-        effective = check_carried(
-            self.own[model.name], self.carried[column], f"the column '{column}'", place, self.findings
-        )
-        members = self._members(model, f"{self.address}.{model.name}", place, effective)
-        found = element_type(model, place, self.findings, lambda: object_type(members))
+        effective = own = self.own[model.name]
+        inner = items_of(model)
+        if inner is not model:
+            effective = self._items(model, own, place)
+        if not inner.properties:
+            effective = self._carry(effective, column, place)
+        members = self._members(inner, f"{self.address}.{model.name}", column, inner_site(model, place), effective)
+        found = self.types.get(model.name)
+        if found is None:
+            found = self._type(model, place, members)
         expr: Expr = Column((column,), found)
         if found.kind is Kind.DECIMAL and found.precision is not None:
             expr = Call("cast", (Column((column,), DECIMAL),), found)
-        return self._field(model, place, found, column, expr, effective, members)
+        return self._field(f"{self.address}.{model.name}", model, place, found, column, expr, effective, members)
+
+    def _type(self, model: Element, place: Site, members: tuple[Field, ...] | None) -> Type:
+        mistyped = model.logical_type is None and not self.product.sound(place)
+        findings = Findings() if mistyped else self.findings
+        return element_type(model, place, findings, lambda: JSON if members is None else object_type(members))
+
+    def _carry(self, own: Sensitivity, column: str, place: Site) -> Sensitivity:
+        carried = self.columns.carried(column)
+        if carried is None or carried == own:
+            return join([own])
+        findings = self.findings if self.product.sound(place) else Findings()
+        return check_carried(own, carried, f"the column '{column}'", place, findings)
+
+    def _items(self, model: Element, own: Sensitivity, place: Site) -> Sensitivity:
+        """What an array holds, declared below `items`, is no more sensitive than the array says."""
+        while model.items is not None:
+            model, place_ = model.items, place / "items"
+            declared(model.classification, model.tags, place_, self.words, self.findings)
+            inner = said(model, self.words)
+            if model.properties:
+                own = join([own, inner])
+            else:
+                own = check_carried(own, inner, "its 'items' declaration", place, self.findings)
+            place = place_
+        return own
 
     def _computed(self, model: Property, place: Site) -> Field:
-        found = element_type(model, place, self.findings, lambda: JSON)
-        carried: list[Sensitivity] = []
-        names: dict[str, Expr] = {name: Column((name,), kind) for name, kind in self.columns.items()}
-        scope = Scope(names=names, groups={"self": _Own(self, carried, place)})
-        expr = checked(model.transform_logic or "", scope, found, place / "transformLogic", self.findings, self.address)
-        read = sorted({path[0] for path in columns(expr)}) if expr is not None else []
-        carried.extend(self.carried[column] for column in read if column in self.carried)
-        effective = check_carried(self.own[model.name], join(carried), "what it reads", place, self.findings)
-        self._warn_pii(model, read, effective, place)
-        return self._field(model, place, found, None, expr or Literal(None, found), effective, ())
+        found = self.types[model.name] = self._type(model, place, None)
+        if model.properties or (model.items is not None and items_of(model).properties):
+            at = place / ("properties" if model.properties else "items")
+            message = "a computed property has no properties of its own"
+            self.findings.error("DM222", at.key_span, message, "Leave them out: it is served as JSON.")
+        read: list[Sensitivity] = []
+        names: dict[str, Expr] = {name: Column((name,), kind) for name, kind in self.columns.types.items()}
+        scope = Scope(names=names, groups={"self": _Own(self, read, place)})
+        at = place / "transformLogic"
+        expr = checked(model.transform_logic or "", scope, found, at, self.findings, self.address, self._cure)
+        names_read = sorted({path[0] for path in columns(expr)}) if expr is not None else []
+        read.extend(filter(None, (self.columns.carried(column) for column in names_read)))
+        findings = self.findings if self.product.sound(place) else Findings()
+        effective = check_carried(self.own[model.name], join(read), "what it reads", place, findings)
+        self._warn_pii(model, names_read, effective, place)
+        return self._field(
+            f"{self.address}.{model.name}", model, place, found, None, expr or Literal(None, found), effective, ()
+        )
+
+    def _cure(self, name: str, hint: str | None) -> str | None:
+        if name in self.places:
+            return f"'{name}' is a field, not a source column; write self.{name}."
+        if name.partition(".")[0] in {"principal", "request"}:
+            return "A field is computed alike for everyone; use 'where' of a policy's rule."
+        return hint
 
     def _warn_pii(self, model: Property, read: list[str], effective: Sensitivity, place: Site) -> None:
         suspects = [column for column in read if looks_like_pii(column)]
-        if suspects and not self.words.is_pii(effective.tags):
+        untagged = all(tag in self.words.tags for tag in model.tags) and self.product.sound(place)
+        if suspects and untagged and not self.words.is_pii(effective.tags):
             message = f"'{model.name}' reads '{suspects[0]}', which looks like personal data, and has no pii tag"
             self.findings.warning("DM805", place / "transformLogic", message, "Add a pii tag, or rename the column.")
 
     def _field(
         self,
+        address: str,
         model: Property,
         place: Site,
         found: Type,
@@ -137,7 +176,7 @@ class FieldResolver:
         members: tuple[Field, ...],
     ) -> Field:
         return Field(
-            address=f"{self.address}.{model.name}",
+            address=address,
             model=model,
             site=place,
             type=found,
@@ -149,39 +188,40 @@ class FieldResolver:
             members=members,
         )
 
-    def _members(self, element: Element, address: str, place: Site, above: Sensitivity) -> tuple[Field, ...]:
-        if element.items is not None and not element.properties:
-            return self._members(element.items, address, place / "items", above)
+    def _members(self, element: Element, address: str, path: str, place: Site, above: Sensitivity) -> tuple[Field, ...]:
         return tuple(
-            self._member(each, f"{address}.{each.name}", place / "properties" / index, above)
-            for index, each in enumerate(element.properties)
+            self._member(each, f"{address}.{name}", f"{path}.{each.physical_name or name}", at, above)
+            for name, (each, at) in unique(element.properties, place / "properties", self.findings)
         )
 
-    def _member(self, model: Property, address: str, place: Site, above: Sensitivity) -> Field:
+    def _member(self, model: Property, address: str, path: str, place: Site, above: Sensitivity) -> Field:
         own = declared(model.classification, model.tags, place, self.words, self.findings)
-        if model.classification is not None and own.rank < above.rank:
+        if own.tier is not None and own.rank < above.rank:
             hint = f"Leave it out, or write '{above.tier}'."
             message = f"'{own.tier}' is lower than '{above.tier}' of the object it belongs to"
             self.findings.error("DM206", place / "classification", message, hint)
         effective = join([above, own if model.classification is not None else Sensitivity("public", own.tags)])
         if model.transform_logic is not None or model.primary_key:
-            hint = "Compute a property of the entity itself."
+            at = place / ("transformLogic" if model.transform_logic is not None else "primaryKey")
             message = "a property inside an object is neither computed nor a key"
-            self.findings.error("DM222", place / "name", message, hint)
-        members = self._members(model, address, place, effective)
-        found = element_type(model, place, self.findings, lambda: object_type(members))
+            self.findings.error("DM222", at, message, "Compute a property of the entity itself.")
+        inner = items_of(model)
+        if inner is not model:
+            effective = self._items(model, effective, place)
+        if not inner.properties:
+            effective = self._carry(effective, path, place)
+        members = self._members(inner, address, path, inner_site(model, place), effective)
+        found = self._type(model, place, members)
         column = model.physical_name or model.name
-        made = self._field(model, place, found, column, Column((column,), found), effective, members)
-        return replace(made, address=address)
+        return self._field(address, model, place, found, column, Column((column,), found), effective, members)
 
-    def _check_short_columns(self, sites: Mapping[str, Site]) -> None:
-        for name, spec in self.binding.columns.items():
-            if name in self.carried or (isinstance(spec, SourceColumnSpec) and spec.tags):
-                continue
+    def _check_short_columns(self) -> None:
+        for name, tagged in self.columns.short.items():
             readers = [each for each in self.done.values() if each.column is None and (name,) in columns(each.expr)]
-            carried = join([Sensitivity(each.tier, frozenset(each.tags)) for each in readers])
+            carried = join([tagged, *(Sensitivity(each.tier, frozenset(each.tags)) for each in readers)])
             for each in readers:
-                check_carried(self.own[each.name], carried, f"the column '{name}'", sites[each.name], self.findings)
+                findings = self.findings if self.product.sound(each.site) else Findings()
+                check_carried(self.own[each.name], carried, f"the column '{name}'", each.site, findings)
 
 
 class _Own(Mapping[str, Expr]):
@@ -198,26 +238,50 @@ class _Own(Mapping[str, Expr]):
             path = " → ".join([*resolver.open[resolver.open.index(name) :], name])
             message = f"computed fields read each other in a circle: {path}"
             resolver.findings.error("DM307", self._place / "transformLogic", message, "Break the circle.")
-            return Literal(None, resolver.done[name].type if name in resolver.done else JSON)
-        if name not in self:
-            raise KeyError(name)
+            return Literal(None, resolver.types.get(name, JSON))
         found = resolver.field(name)
-        self._carried.append(Sensitivity(found.tier, frozenset(found.tags)))
+        self._carried.extend(_everything(found))
         return found.expr
 
     def __iter__(self) -> Iterator[str]:
-        return (each.name for each in self._resolver.entity.properties)
+        return iter(self._resolver.places)
 
     def __len__(self) -> int:
-        return len(self._resolver.entity.properties)
+        return len(self._resolver.places)
 
     def __contains__(self, name: object) -> bool:
-        return any(each.name == name for each in self._resolver.entity.properties)
+        return name in self._resolver.places
 
 
-NOTHING = Sensitivity("public", frozenset())
+def unique(
+    properties: Iterable[Property], site: Site, findings: Findings
+) -> Iterator[tuple[str, tuple[Property, Site]]]:
+    """Properties by name with their places; a second one of a name is recorded and left out."""
+    seen: dict[str, Site] = {}
+    for index, each in enumerate(properties):
+        place = site / index
+        earlier = seen.setdefault(each.name, place)
+        if earlier is not place:
+            first = earlier / "name"
+            message = f"'{each.name}' is declared already at {first.span}"
+            findings.error("DM604", place / "name", message, "Names of fields are unique in an entity or object.")
+        else:
+            yield each.name, (each, place)
+
+
+def inner_site(element: Element, site: Site) -> Site:
+    """Where the innermost `items` of an array stand; the site itself for anything else."""
+    while element.items is not None and not element.properties:
+        element, site = element.items, site / "items"
+    return site
 
 
 def object_type(members: tuple[Field, ...]) -> Type:
     """The type of an object with these members."""
     return Type(Kind.OBJECT, members=tuple((member.name, member.type) for member in members))
+
+
+def _everything(field_: Field) -> Iterator[Sensitivity]:
+    yield Sensitivity(field_.tier, frozenset(field_.tags))
+    for member in field_.members:
+        yield from _everything(member)

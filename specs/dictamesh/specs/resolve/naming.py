@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from dictamesh.specs.diagnostics import Findings
 from dictamesh.specs.documents import Site
 from dictamesh.specs.resolved import Field, Link, ResolvedEntity
+from dictamesh.specs.types import Kind, Type
 
 RESERVED_TYPES = frozenset(
     {"Query", "Mutation", "Subscription", "SortDirection", "String", "Int", "Float", "Boolean", "ID"}
     | {"Long", "Decimal", "Bytes", "Date", "Time", "DateTime", "JSON"}
+    | {"_Any", "_Entity", "_Service", "FieldSet"}  # of the federation specification
 )
+RESERVED_ROOTS = frozenset({"_entities", "_service", "_empty"})
+FILTER_WORDS = frozenset({"and", "or", "not"})
+"""Words that a filter gives a meaning of its own (S9)."""
 TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}\Z")
 
 
@@ -65,10 +70,23 @@ def _enum_name(value: str) -> str:
 
 def check_names(entities: Mapping[str, ResolvedEntity], links: Iterable[Link], findings: Findings) -> None:
     """Record every clash of GraphQL names and of topics."""
-    _check_types(entities.values(), findings)
-    _check_roots(entities.values(), findings)
+    apart = _check_entities(entities.values(), findings)
+    _check_types(apart, findings)
+    _check_roots(apart, findings)
     _check_fields(entities, links, findings)
     _check_topics(entities.values(), findings)
+
+
+def _check_entities(entities: Iterable[ResolvedEntity], findings: Findings) -> list[ResolvedEntity]:
+    """The entities of different names: of two with one name every other name would clash as well."""
+    seen: dict[str, ResolvedEntity] = {}
+    for entity in entities:
+        first = seen.setdefault(entity.model.name, entity)
+        if first is not entity:
+            message = f"there is an entity '{entity.model.name}' already, at {(first.site / 'name').span}"
+            hint = "Names of entities are unique in a mesh, for they are its GraphQL types; rename one."
+            findings.error("DM601", entity.site / "name", message, hint)
+    return list(seen.values())
 
 
 def _types_of(entity: ResolvedEntity) -> Iterator[tuple[str, Site]]:
@@ -81,9 +99,10 @@ def _types_of(entity: ResolvedEntity) -> Iterator[tuple[str, Site]]:
 
 
 def _nested_types(entity: str, path: tuple[str, ...], field: Field) -> Iterator[tuple[str, Site]]:
-    if field.members or field.type.values:
+    values = values_of(field.type)
+    if field.members or values:
         yield type_name(entity, path), field.site / "name"
-    if field.type.values:
+    if values:
         yield type_name(entity, path) + "Filter", field.site / "name"
     for member in field.members:
         yield from _nested_types(entity, (*path, member.name), member)
@@ -94,54 +113,80 @@ def _check_types(entities: Iterable[ResolvedEntity], findings: Findings) -> None
     for entity in entities:
         for name, site in _types_of(entity):
             if name in RESERVED_TYPES or (name.removesuffix("Filter") in RESERVED_TYPES and name != entity.model.name):
-                findings.error(
-                    "DM601", site, f"'{name}' is a type of GraphQL or of the gateway", "Choose another name."
-                )
-                continue
+                message = f"'{name}' is a type of GraphQL or of the gateway"
+                findings.error("DM601", site, message, "Choose another name.")
+                break
             earlier = seen.setdefault(name, site)
             if earlier is not site:
-                message = f"the GraphQL type '{name}' is declared already at {earlier.span}"
-                findings.error("DM601", site, message, "Names of entities are unique in a mesh; rename one.")
+                message = f"the GraphQL type '{name}' is there already, made for {earlier.span}"
+                findings.error("DM601", site, message, "Rename one of the two.")
         for field in entity.fields.values():
             _check_enum(field, findings)
 
 
+def values_of(kind: Type) -> tuple[str, ...]:
+    """The texts of an enumeration, also of one in a list; empty for other types."""
+    while kind.kind is Kind.ARRAY and kind.item is not None:
+        kind = kind.item
+    return kind.values
+
+
 def _check_enum(field: Field, findings: Findings) -> None:
     names: dict[str, str] = {}
-    for name, value in enum_names(field.type.values):
-        if names.setdefault(name, value) != value:
-            message = f"two values of '{field.name}' become the same GraphQL name '{name}'"
-            findings.error("DM603", field.site / "quality", message, "Change one of them, or drop the enumeration.")
+    at = field.site / "quality" if (field.site / "quality").exists else field.site / "items"
+    for name, value in enum_names(values_of(field.type)):
+        if name.startswith("__"):
+            message = f"'{value}' becomes '{name}', and names that start with __ belong to GraphQL itself"
+            findings.error("DM603", at, message, "Change the value, or drop the enumeration.")
+        first = names.setdefault(name, value)
+        if first != value:
+            message = f"'{first}' and '{value}' become the same GraphQL name '{name}'"
+            findings.error("DM603", at, message, "Change one of them, or drop the enumeration.")
     for member in field.members:
         _check_enum(member, findings)
 
 
 def _check_roots(entities: Iterable[ResolvedEntity], findings: Findings) -> None:
-    seen: dict[str, Site] = {}
+    seen: dict[str, ResolvedEntity] = {}
     for entity in entities:
         names = root_names(entity)
-        for name in (names.singular, names.plural, f"{names.plural}Count"):
-            earlier = seen.setdefault(name, entity.site)
-            if earlier is not entity.site or (name == names.plural and names.plural == names.singular):
-                message = f"the root field '{name}' is taken by the entity at {earlier.span}"
-                hint = f"Add 'graphql: {{{entity.model.name}: {{plural: ...}}}}' to the product."
-                findings.error("DM602", entity.site / "name", message, hint)
+        hint = f"Add 'graphql: {{{entity.model.name}: {{plural: ...}}}}' to the product."
+        for key, name in (("singular", names.singular), ("plural", names.plural), ("plural", f"{names.plural}Count")):
+            site = entity.product_site / "graphql" / entity.model.name / key
+            at = site if site.exists else entity.site / "name"
+            if name in RESERVED_ROOTS:
+                findings.error("DM608", at, f"'{name}' is a field of GraphQL federation or of the gateway", hint)
+                break
+            first = seen.setdefault(name, entity)
+            if first is not entity:
+                message = f"the root field '{name}' is taken by {first.address}"
+                findings.error("DM602", at, message, hint)
+                break
+            if key == "plural" and name == names.singular:
+                message = f"'{name}' would be the root field of one row and of many"
+                findings.error("DM602", at, message, hint)
+                break
 
 
 def _check_fields(entities: Mapping[str, ResolvedEntity], links: Iterable[Link], findings: Findings) -> None:
     taken: dict[tuple[str, str], Site] = {}
     for entity in entities.values():
         for field in entity.fields.values():
-            earlier = taken.setdefault((entity.address, field.name), field.site)
-            if earlier is not field.site:
-                message = f"'{field.name}' is declared already at {earlier.span}"
-                findings.error("DM604", field.site / "name", message, "Names of fields are unique in an entity.")
+            at = taken[entity.address, field.name] = field.site / "name"
+            _check_reserved(field.name, at, findings)
     for link in links:
-        key = "name" if link.model.name == link.name else "inverse"
-        earlier = taken.setdefault((link.holder, link.name), link.site)
-        if earlier is not link.site or link.name in {"and", "or", "not"}:
+        at = link.site / ("inverse" if link.inverted else "name")
+        earlier = taken.setdefault((link.holder, link.name), at)
+        if earlier is not at:
             message = f"{link.holder} has a field or relation '{link.name}' already, at {earlier.span}"
-            findings.error("DM604", link.site / key, message, "Choose another name for this direction.")
+            findings.error("DM604", at, message, "Choose another name for this direction.")
+        _check_reserved(link.name, at, findings)
+
+
+def _check_reserved(name: str, at: Site, findings: Findings) -> None:
+    if name in FILTER_WORDS:
+        message = f"'{name}' joins conditions in a filter and cannot name a field"
+        findings.error("DM608", at, message, "Choose another name, and keep the column's in 'physicalName'.")
 
 
 def topic_name(entity: ResolvedEntity) -> str:
@@ -164,8 +209,10 @@ def _check_topics(entities: Iterable[ResolvedEntity], findings: Findings) -> Non
         if not TOPIC.match(topic) or topic in {".", ".."}:
             hint = "Kafka takes letters, digits, '.', '_' and '-', 249 at most."
             findings.error("DM606", at, f"'{topic}' is no name for a topic", hint)
-        earlier = seen.setdefault(topic, entity)
+        earlier = seen.setdefault(topic.replace(".", "_"), entity)  # Kafka's metrics take the two for one
         if earlier is not entity:
             message = f"{earlier.address} and {entity.address} both publish to the topic '{topic}'"
+            if topic_name(earlier) != topic:
+                message = f"to Kafka '{topic}' clashes with '{topic_name(earlier)}' of {earlier.address}"
             hint = f"Pin one: 'output: {{{entity.model.name}: {{topic: ...}}}}' in its product."
             findings.error("DM605", at, message, hint)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What names mean in the expressions of a spec, and where in the file a fault of one stands (S1)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from dictamesh.specs.diagnostics import Findings, Located
 from dictamesh.specs.documents import Scalar, Site
@@ -24,29 +25,65 @@ CLAIM_TYPES = {"string": STRING, "integer": LONG, "boolean": BOOLEAN}
 STRINGS = Type(Kind.ARRAY, item=STRING)
 
 
-def checked(text: str, scope: Scope, wanted: Type | None, site: Site, findings: Findings, of: str = "") -> Expr | None:
-    """Check an expression that stands at `site`; problems are recorded at their own place in the text."""
+def checked(
+    text: str,
+    scope: Scope,
+    wanted: Type | None,
+    site: Site,
+    findings: Findings,
+    of: str = "",
+    cure: Callable[[str, str | None], str | None] = lambda _name, hint: hint,
+) -> Expr | None:
+    """Check an expression that stands at `site`; problems are recorded at their own place in the text.
+
+    `of` is the entity that an unknown name is looked for in; `cure` gives the hint for such a name, from the one found.
+    """
     try:
         return check(text, scope, wanted)
     except Problems as found:
         for problem in found.problems:
-            message = problem.message + (f" ({of})" if of and problem.kind == "unknown-name" else "")
-            findings.error(CODES[problem.kind], inside(site, problem.start, problem.end), message, problem.hint or "")
+            message, hint = problem.message, problem.hint
+            if problem.kind == "unknown-name":
+                message += f" ({of})" if of else ""
+                hint = cure(text[problem.start : problem.end].strip('"'), hint)
+            findings.error(CODES[problem.kind], inside(site, problem.start, problem.end), message, hint)
         return None
 
 
 def inside(site: Site, start: int, end: int) -> Located:
-    """The place of a part of a text value; the whole value where its lines or escapes hide the part."""
+    """The place of a part of a text value; the whole value where escapes hide the part."""
     node = site.document.find(site.path)
     if not isinstance(node, Scalar) or not isinstance(node.value, str):
         return site.span
     source = site.document.source
-    written = source.text[node.start : node.end]
-    offset = 1 if written[:1] in {"'", '"'} else 0
-    if written[offset : len(written) - offset] != node.value:
+    places = _places(node.value, source.text[node.start : node.end])
+    if places is None:
         return site.span
-    first = node.start + offset
-    return source.span(first + start, first + max(end, start + 1))
+    part = [place for place in places[start : max(end, start + 1)] if place is not None]
+    if not part:
+        part = [place for place in places if place is not None][-1:] or [0]
+    return source.span(node.start + part[0], node.start + part[-1] + 1)
+
+
+def _places(value: str, written: str) -> list[int | None] | None:
+    """Where each character of a value is written, None for blanks, which folding moves; None where escapes stand."""
+    at, quote = 0, written[:1]
+    if quote in {"|", ">"}:
+        at = written.find("\n") + 1
+    elif quote in {"'", '"'}:
+        at = 1
+    places: list[int | None] = []
+    for character in value:
+        if character.isspace():
+            places.append(None)
+            continue
+        while at < len(written) and written[at].isspace():
+            at += 1
+        if at >= len(written) or written[at] != character:
+            return None
+        places.append(at)
+        at += 2 if quote == character == "'" else 1
+    return places
 
 
 def claim_types(mesh: Mesh) -> Mapping[str, Type]:
@@ -65,15 +102,33 @@ class Conditions:
     entities: Mapping[str, ResolvedEntity]
     links: Mapping[str, Mapping[str, Link]]
     parameters: Mapping[str, Type]
-    seen: dict[tuple[str, str], Expr | None] = field(default_factory=dict)
+    seen: dict[tuple[str, str], Expr] = field(default_factory=dict)
 
     def check(self, text: str, entity: ResolvedEntity, site: Site, findings: Findings) -> Expr | None:
+        """Check a condition on rows of an entity; None where it is faulty."""
         key = (text, entity.address)
-        if key not in self.seen:
-            self.seen[key] = checked(text, self.scope(entity), BOOLEAN, site, findings, of=entity.address)
-        return self.seen[key]
+        found = self.seen.get(key)
+        if found is None:
+            scope = self._scope(entity)
+            found = checked(text, scope, BOOLEAN, site, findings, entity.address, partial(self._cure, entity))
+            if found is not None:
+                self.seen[key] = found
+        return found
 
-    def scope(self, entity: ResolvedEntity) -> Scope:
+    def _cure(self, entity: ResolvedEntity, name: str, hint: str | None) -> str:
+        link = self.links.get(entity.address, {}).get(name.partition(".")[0])
+        if link is not None and link.many:
+            return f"'{link.name}' leads to many rows; only to-one relations can be read here."
+        if link is not None and self.entities[link.target].server.id != entity.server.id:
+            return f"'{link.name}' leads to another server; only relations on the same server can be read here."
+        if name.lower() in {"all", "none"}:
+            return "Write 'all' or 'none' in small letters."
+        return (
+            hint
+            or f"Names are the fields of each matched entity; leave {entity.address} out of 'match', or correct it."
+        )
+
+    def _scope(self, entity: ResolvedEntity) -> Scope:
         names = {
             name: Column((name,), each.type)
             for name, each in entity.fields.items()

@@ -1,37 +1,96 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Secrets stand in a document by reference only (S24, S27)."""
+"""Secrets stand in a document by reference only, and references only where they are resolved (S24, S27)."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
 from dictamesh.specs.diagnostics import Findings
-from dictamesh.specs.documents import Document, Site, has_reference, malformed, references
-from dictamesh.specs.manifest import SecretMark
+from dictamesh.specs.documents import (
+    Document,
+    Loaded,
+    Path,
+    Site,
+    has_reference,
+    malformed,
+    references,
+)
+from dictamesh.specs.manifest import Manifest, SecretMark
+from dictamesh.specs.model import Mesh
+from dictamesh.specs.resolve.keys import aliases
 from dictamesh.specs.resolve.scopes import inside
+from dictamesh.specs.suggest import suggest
+
+REFERENCES: Mapping[str, tuple[Path, ...]] = {
+    "Mesh": (
+        ("servers", "*"),
+        ("security", "keys", "*"),
+        ("security", "apiKeys", "*", "key"),
+        ("catalog", "dsn"),
+    ),
+    "DataProduct": (("servers", "*"),),
+}
+"""Where references may stand, by kind of document; `*` is any key or position."""
+
+_SECRET_NAME = re.compile(
+    r"(authorization|cookie|passw(or)?d|passphrase|secret|token|credentials?|api[-_]?key|[-_]key)\Z", re.IGNORECASE
+)
+_USERINFO = re.compile(r"://[^/\s:@]*:(?P<password>[^@\s/]+)@")
 
 
-def check_secrets(model: type[BaseModel], data: Any, site: Site, findings: Findings) -> None:
-    """Record every literal in a field that `model` marks as secret, wherever the model is nested in `data`."""
+def check_secrets(document: Document, manifests: Mapping[str, Manifest], findings: Findings) -> None:
+    """Record every literal secret of a document, whatever else is wrong with it, so that no excerpt shows one."""
+    plain = document.plain()
+    if document.kind == "Mesh":
+        _check_model(Mesh, plain, document.site, findings)
+    servers = plain.get("servers")
+    if isinstance(servers, Mapping):
+        named: list[tuple[str | int, Any]] = list(servers.items())
+    else:
+        named = list(enumerate(servers)) if isinstance(servers, list) else []
+    for key, server in named:
+        if isinstance(server, Mapping):
+            manifest = manifests.get(str(server.get("type")))
+            _check_server(manifest, server, document.site / "servers" / key, findings)
+
+
+def _check_model(model: type[BaseModel], data: Any, site: Site, findings: Findings) -> set[Path]:
+    paths = set()
     for path, value in _secrets(model, data, ()):
-        place = site
-        for part in path:
-            place = place / part
-        _check_secret(value, place, findings)
+        _check_secret(value, _below(site, path), findings)
+        paths.add(path)
+    return paths
+
+
+def _check_server(manifest: Manifest | None, data: Mapping[str, Any], site: Site, findings: Findings) -> None:
+    marked = _check_model(manifest.server, data, site, findings) if manifest else set()
+    for path, value in _leaves(data, ()):
+        place = _below(site, path)
+        if path in marked:
+            continue
+        if _SECRET_NAME.search(str(path[-1])):
+            _check_secret(value, place, findings)
+        elif isinstance(value, str):
+            for found in _USERINFO.finditer(value):
+                if not has_reference(found["password"]):
+                    at = inside(place, found.start("password"), found.end("password"))
+                    findings.error("DM701", at, f"a password is written into '{path[-1]}'", secret=True)
 
 
 def _check_secret(value: Any, place: Site, findings: Findings) -> None:
+    name = place.path[-1]
     if not isinstance(value, str) or not has_reference(value):
-        findings.error("DM701", place, f"'{place.path[-1]}' is written into the file", secret=True)
+        findings.error("DM701", place, f"'{name}' is written into the file", secret=True)
         return
     for reference in references(value):
         if reference.default:
-            findings.error("DM703", place, f"the default of '{place.path[-1]}' is a literal secret", secret=True)
+            findings.error("DM703", place, f"the default of '{name}' is a literal secret", secret=True)
             return
 
 
-def _secrets(annotation: Any, data: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+def _secrets(annotation: Any, data: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     args = get_args(annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield from _model_secrets(annotation, data, path)
@@ -48,19 +107,20 @@ def _secrets(annotation: Any, data: Any, path: tuple[str | int, ...]) -> Iterato
             yield from _secrets(arg, data, path)
 
 
-def _model_secrets(
-    model: type[BaseModel], data: Any, path: tuple[str | int, ...]
-) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+def _model_secrets(model: type[BaseModel], data: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     if not isinstance(data, Mapping):
         return
-    for name, field in model.model_fields.items():
-        key = field.alias or name
-        if data.get(key) is None:
+    fields = dict(zip(aliases(model), model.model_fields.values(), strict=True))
+    for key, value in data.items():
+        field = fields.get(key) or fields.get(
+            suggest(key, fields) or ""
+        )  # a mistyped key holds the secret all the same
+        if value is None or field is None:
             continue
         if any(isinstance(mark, SecretMark) for mark in field.metadata):
-            yield (*path, key), data[key]
-        else:
-            yield from _secrets(field.annotation, data[key], (*path, key))
+            yield (*path, key), value
+        elif key in fields:
+            yield from _secrets(field.annotation, value, (*path, key))
 
 
 def _is_mapping(annotation: Any) -> bool:
@@ -68,14 +128,64 @@ def _is_mapping(annotation: Any) -> bool:
 
 
 def check_references(document: Document, findings: Findings) -> None:
-    """Record malformed references anywhere in a document."""
+    """Record malformed references anywhere in a document, and references where nothing resolves them."""
     for path, value in _texts(document.plain(), ()):
+        site = Site(document, path)
         for problem in malformed(value):
-            site = Site(document, path)
             findings.error("DM702", inside(site, problem.start, problem.end), problem.reason)
+        found = references(value)
+        if found and not may_refer(document.kind, path):
+            at = inside(site, found[0].start, found[0].end)
+            findings.error("DM705", at, f"'{_name(path)}' takes no reference", _instead(path))
 
 
-def _texts(data: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def may_refer(kind: str, path: Path) -> bool:
+    """Whether a reference may stand at a path of a document."""
+    if path[:1] == ("servers",) and path[-1] in {"type", "server"} and len(path) == len(("servers", "*", "type")):
+        return False
+    return any(
+        len(path) >= len(allowed) and all(mine in {each, "*"} for each, mine in zip(path, allowed, strict=False))
+        for allowed in REFERENCES.get(kind, ())
+    )
+
+
+def _instead(path: Path) -> str | None:
+    if path[0] == "runtime":
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(path[-1])).upper()
+        return f"Write the value itself; the environment variable DICTAMESH_{name} goes before it."
+    return None
+
+
+def missing_references(loaded: Loaded, env: Mapping[str, str], exists: Callable[[str], bool]) -> Findings:
+    """Notes on references that could not be resolved now (S27); `exists` says so for a path as a reference names it.
+
+    A variable with a default is never missing. No value is read.
+    """
+    findings = Findings()
+    for document in loaded.documents:
+        for path, value in _texts(document.plain(), ()):
+            if not may_refer(document.kind, path):
+                continue
+            for each in references(value):
+                there = each.default is not None or each.name in env if each.kind == "env" else exists(each.name)
+                if not there:
+                    what = "environment variable" if each.kind == "env" else "file"
+                    at = inside(Site(document, path), each.start, each.end)
+                    findings.note("DM704", at, f"the {what} {each.name} is not there")
+    return findings
+
+
+def _name(path: Path) -> str:
+    return next((part for part in reversed(path) if isinstance(part, str)), "")
+
+
+def _below(site: Site, path: Path) -> Site:
+    for part in path:
+        site = site / part
+    return site
+
+
+def _texts(data: Any, path: Path) -> Iterator[tuple[Path, str]]:
     if isinstance(data, str):
         if "${" in data:
             yield path, data
@@ -85,3 +195,14 @@ def _texts(data: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str |
     elif isinstance(data, list):
         for index, value in enumerate(data):
             yield from _texts(value, (*path, index))
+
+
+def _leaves(data: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            yield from _leaves(value, (*path, key))
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            yield from _leaves(value, (*path, index))
+    elif data is not None:
+        yield path, data

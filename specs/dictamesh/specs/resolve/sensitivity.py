@@ -19,11 +19,15 @@ LOOKS_LIKE_PII = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The tags of the taxonomy: every tag by its full name, and which of them are personal data (S6)."""
+    """The tags of the taxonomy: every tag by its full name, and which of them are personal data (S6).
+
+    `complete` is false where a part of it could not be read, so that an unknown tag may be one of its.
+    """
 
     tags: frozenset[str]
     pii: frozenset[str]
     file: str
+    complete: bool = True
 
     def is_pii(self, tags: Iterable[str]) -> bool:
         return any(tag in self.pii for tag in tags)
@@ -59,7 +63,7 @@ def covers(tag: str, other: str) -> bool:
     return other == tag or other.startswith(tag + ".")
 
 
-def vocabulary(taxonomy: Taxonomy, file: str) -> Vocabulary:
+def vocabulary(taxonomy: Taxonomy, file: str, *, complete: bool) -> Vocabulary:
     """Spell out every tag with its children; a child is personal data where its parent is."""
     tags: set[str] = set()
     pii: set[str] = set()
@@ -69,7 +73,7 @@ def vocabulary(taxonomy: Taxonomy, file: str) -> Vocabulary:
         if tag.pii:
             pii.update(names)
     personal = {tag for tag in tags for parent in pii if covers(parent, tag)}
-    return Vocabulary(frozenset(tags), frozenset(personal | pii), file)
+    return Vocabulary(frozenset(tags), frozenset(personal | pii), file, complete)
 
 
 def declared(tier: str | None, tags: Iterable[str], site: Site, words: Vocabulary, findings: Findings) -> Sensitivity:
@@ -84,11 +88,18 @@ def declared(tier: str | None, tags: Iterable[str], site: Site, words: Vocabular
         if tag in words.tags:
             known.add(tag)
             continue
-        near = suggest(tag, words.tags)
-        where = f"Tags are declared in {words.file}." if words.file else "No Taxonomy document declares any tag."
-        hint = f"did you mean '{near}'? {where}" if near else where
-        findings.error("DM204", site / "tags" / index, f"unknown tag '{tag}'", hint)
+        unknown_tag(tag, words, site / "tags" / index, findings)
     return Sensitivity(tier, frozenset(known))
+
+
+def unknown_tag(tag: str, words: Vocabulary, at: Site, findings: Findings) -> None:
+    """Record a tag that the taxonomy does not have, unless the taxonomy could not be read."""
+    if not words.complete:
+        return
+    near = suggest(tag, sorted(words.tags))
+    where = f"Tags are declared in {words.file}." if words.file else "No Taxonomy document declares any tag."
+    hint = f"did you mean '{near}'? {where}" if near else where
+    findings.error("DM204", at, f"unknown tag '{tag}'", hint)
 
 
 def check_carried(own: Sensitivity, carried: Sensitivity, what: str, site: Site, findings: Findings) -> Sensitivity:
@@ -99,7 +110,7 @@ def check_carried(own: Sensitivity, carried: Sensitivity, what: str, site: Site,
         findings.error("DM206", place, f"'{own.tier}' is lower than '{carried.tier}', which {what} carries", hint)
     missing = sorted(tag for tag in carried.tags if not any(covers(tag, mine) for mine in own.tags))
     if missing:
-        place = site / "tags" if own.tags else site / "name"
+        place = site / "tags" if (site / "tags").exists else site / "name"
         hint = f"Add {', '.join(missing)} to its tags."
         findings.error("DM207", place, f"the tags of {what} are missing: {', '.join(missing)}", hint)
     return join([own, carried])

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Servers and their options, held against the manifest of their connector."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import ConfigDict, ValidationError
 
 from dictamesh.specs.diagnostics import Findings
-from dictamesh.specs.documents import Site, has_reference
+from dictamesh.specs.documents import Site
 from dictamesh.specs.manifest import Capabilities, Manifest, Options
 from dictamesh.specs.model import Mesh, Product
 from dictamesh.specs.model.mesh import Server
-from dictamesh.specs.resolve.secrets import check_secrets
-from dictamesh.specs.resolve.shape import existing, report
+from dictamesh.specs.model.parts import SLUG
+from dictamesh.specs.resolve.shape import report
 from dictamesh.specs.resolved import Declared, ServerRef
 from dictamesh.specs.suggest import suggest
 
@@ -36,20 +36,31 @@ UNKNOWN = Manifest(
 def mesh_servers(mesh: Declared[Mesh], manifests: Manifests, findings: Findings) -> dict[str, ServerRef]:
     """Check the servers of the mesh file; a faulty one is recorded and stands for an unknown connector."""
     found: dict[str, ServerRef] = {}
+    written = mesh.site.plain
+    for name in (written.get("servers") or {}) if isinstance(written, Mapping) else {}:
+        found[name] = unknown_server(name)
     for name, server in mesh.model.servers.items():
         site = mesh.site / "servers" / name
-        if "/" in name or not name:
-            findings.error("DM201", site.key_span, f"'{name}' is no name for a server", "Leave out the slash.")
-            continue
-        found[name] = _server(name, server, site, manifests, findings)
+        if not SLUG.match(name):
+            hint = "Use letters, digits, '.', '_' and '-'; it becomes part of topics."
+            findings.error("DM201", site.key_span, f"'{name}' is no name for a server", hint)
+        else:
+            found[name] = _server(name, server, site, manifests, findings)
     return found
 
 
-def product_servers(product: Declared[Product], manifests: Manifests, findings: Findings) -> dict[str, ServerRef]:
-    """Check the servers of one product; their ids are `product/name`."""
+def product_servers(
+    product: Declared[Product], shared: Iterable[str], manifests: Manifests, findings: Findings
+) -> dict[str, ServerRef]:
+    """Check the servers of one product; their ids are `product/name`. `shared` are the names that the mesh file has."""
     found: dict[str, ServerRef] = {}
+    taken = set(shared)
     for index, server in enumerate(product.model.servers):
         site = product.site / "servers" / index
+        if server.server in taken:
+            where = "of this product" if server.server in found else "of the mesh file"
+            findings.error("DM604", site / "server", f"'{server.server}' is the name of a server {where} already")
+        taken.add(server.server)
         name = f"{product.model.name}/{server.server}"
         found[server.server] = _server(name, server, site, manifests, findings)
     return found
@@ -62,10 +73,9 @@ def _server(name: str, server: Server, site: Site, manifests: Manifests, finding
         hint = f"did you mean '{near}'?" if near else f"Connectors here: {', '.join(sorted(manifests))}."
         findings.error("DM501", site / "type", f"there is no connector '{server.type}'", hint)
         return unknown_server(name)
-    data = {key: value for key, value in site.plain.items() if key not in {"type", "server"}}
-    check_secrets(manifest.server, data, site, findings)
-    model = check_options(manifest.server, data, site, findings, references=True)
-    return ServerRef(name, manifest, data, model)
+    plain: Any = site.plain
+    data = {key: value for key, value in plain.items() if key not in {"type", "server"}}
+    return ServerRef(name, manifest, data, check_options(manifest.server, data, site, findings))
 
 
 def unknown_server(name: str) -> ServerRef:
@@ -74,20 +84,11 @@ def unknown_server(name: str) -> ServerRef:
 
 
 def check_options(
-    model: type[Options], data: Mapping[str, Any], site: Site, findings: Findings, *, references: bool
+    model: type[Options], data: Mapping[str, Any], site: Site, findings: Findings, also: Iterable[str] = ()
 ) -> Options | None:
-    """Build a connector's options; faults are recorded as DM502. Where `references` stand types are not checked."""
+    """Build a connector's options; faults are recorded as DM502. `also` are keys that the language has beside them."""
     try:
-        return model.model_validate(data)
+        return model.model_validate(data, by_alias=True, by_name=False)
     except ValidationError as error:
-        errors = error.errors(include_url=False, include_input=False)
-        if references:
-            errors = [each for each in errors if not _is_reference(data, each["loc"])]
-        report(model, errors, data, site, findings, code="DM502")
+        report(model, error.errors(include_url=False, include_input=False), data, site, findings, "DM502", also)
         return None
-
-
-def _is_reference(data: Any, loc: tuple[int | str, ...]) -> bool:
-    for part in existing(data, loc, keep_last=False):
-        data = data[part]
-    return isinstance(data, str) and has_reference(data)

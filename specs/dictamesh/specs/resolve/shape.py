@@ -2,142 +2,236 @@
 """Documents to models: pydantic's findings as diagnostics with a place and a cure."""
 
 import copy
-import types
-import typing
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from dictamesh.specs.diagnostics import Findings
-from dictamesh.specs.documents import Document, Site
+from dictamesh.specs.diagnostics import Findings, Located
+from dictamesh.specs.documents import Path, Site, has_reference
+from dictamesh.specs.resolve.keys import keys_at
 from dictamesh.specs.suggest import suggest
 
 T = TypeVar("T", bound=BaseModel)
-Loc = tuple[int | str, ...]
 
-WRONG_TYPE = ("_type", "_parsing", "_from_float")
-ATTEMPTS = 3
+WRONG_TYPE = ("_type", "_parsing", "_from_float", "_unicode")
 WRONG_COUNT = ("too_short", "too_long")
+ATTEMPTS = 4
 WANTED = {
     "string_type": "text",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
     "float_type": "a number",
+    "float_parsing": "a number",
     "bool_type": "true or false",
+    "bool_parsing": "true or false",
     "tuple_type": "a list",
     "list_type": "a list",
     "dict_type": "a mapping",
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
 }
+BOUNDS = {
+    "greater_than_equal": ("ge", "{} or more"),
+    "greater_than": ("gt", "more than {}"),
+    "less_than_equal": ("le", "{} at most"),
+    "less_than": ("lt", "less than {}"),
+    "finite_number": ("", "a finite number"),
+}
+SOURCE = "Under 'source' stand 'server' and, by the name of each entity, a mapping with the connector's options."
+SEVERAL = 16
+"""Keys that a hint lists at most."""
 
 
-def read_model(model: type[T], document: Document, findings: Findings) -> T | None:
-    """Build a model from a document; faults are recorded and give None."""
-    return build(model, document.plain(), Site(document, ()), findings)
+@dataclass(frozen=True, slots=True)
+class Built(Generic[T]):
+    """What became of the data at a place; `broken` are the paths, from the document's root, of its faulty parts."""
+
+    model: T | None
+    broken: frozenset[Path]
 
 
-def build(model: type[T], data: Any, site: Site, findings: Findings) -> T | None:
+def build(model: type[T], site: Site, findings: Findings) -> Built[T]:
     """Build a model from the plain data that stands at `site`.
 
     Keys that are faulty and may be absent are left out, so that what is right is still checked against the rest.
     """
+    data: Any = site.plain
+    broken: set[Path] = set()
     for attempt in range(ATTEMPTS):
         try:
-            return model.model_validate(data)
+            return Built(model.model_validate(data, by_alias=True, by_name=False), frozenset(broken))
         except ValidationError as error:
             errors = error.errors(include_url=False, include_input=False)
             if attempt == 0:
                 report(model, errors, data, site, findings)
-            data = _without(data, errors)
-    return None
+            left = _faulty_keys(data, errors)
+            broken.update((*site.path, *path) for path in left)
+            data = _without(data, left)
+    return Built(None, frozenset(broken))
 
 
-def _without(data: Any, errors: list[ErrorDetails]) -> Any:
-    kept = copy.deepcopy(data)
+def _faulty_keys(data: Any, errors: Iterable[ErrorDetails]) -> set[Path]:
+    """The keys to leave out: of a list with a faulty entry the whole list, so that the others keep their places."""
+    found: set[Path] = set()
     for error in errors:
-        loc = existing(kept, error["loc"], keep_last=False)
-        while loc and isinstance(loc[-1], int):
-            loc = loc[:-1]  # an entry of a list keeps its place: the whole list goes
-        if loc and error["type"] != "missing":
-            _remove(kept, loc)
+        path = existing(data, error["loc"], keep_last=False)
+        while path and isinstance(path[-1], int):
+            path = path[:-1]
+        if path:
+            found.add(path)
+    return found
+
+
+def _without(data: Any, paths: Iterable[Path]) -> Any:
+    kept = copy.deepcopy(data)
+    for path in paths:
+        inner = kept
+        for part in path[:-1]:
+            inner = inner[part] if _holds(inner, part) else None
+        if isinstance(inner, dict):
+            inner.pop(path[-1], None)
     return kept
-
-
-def _remove(data: Any, loc: Loc) -> None:
-    for part in loc[:-1]:
-        if not _holds(data, part):
-            return
-        data = data[part]
-    if isinstance(data, dict):
-        data.pop(loc[-1], None)
 
 
 def report(
     model: type[BaseModel],
-    errors: list[ErrorDetails],
+    errors: Iterable[ErrorDetails],
     data: Any,
     site: Site,
     findings: Findings,
     code: str | None = None,
+    also: Iterable[str] = (),
 ) -> None:
-    """Record each fault once per place: a union reports one for every member it tried."""
-    seen: set[Loc] = set()
-    for error in errors:
-        loc = existing(data, error["loc"], keep_last=error["type"] in {"missing", "extra_forbidden"})
-        if loc in seen:
+    """Record each fault once per place, as its own code or as `code`.
+
+    A union reports a fault for every member it tried; the one that went deepest is kept. `also` are keys that may stand
+    beside those of `model`. A reference stands for a value that is not known yet, so that its type is not judged.
+    """
+    placed = [(_path(data, error), error) for error in errors]
+    placed.sort(key=lambda each: _beside_the_point(each[1], _value(data, each[0])))
+    seen: set[Path] = set()
+    for path, error in placed:
+        value = _value(data, path)
+        if isinstance(value, str) and has_reference(value) and error["type"] not in {"missing", "extra_forbidden"}:
             continue
-        seen.add(loc)
-        _report_one(model, error, loc, site, findings, code)
+        deeper = any(len(other) > len(path) and other[: len(path)] == path for other, _ in placed)
+        if path in seen or (deeper and _of_union(data, error)):
+            continue
+        seen.add(path)
+        code_, at, message, hint = _finding(model, error, path, site, data, tuple(also))
+        findings.error(code or code_, at, message, hint)
 
 
-def _report_one(
-    model: type[BaseModel], error: ErrorDetails, loc: Loc, site: Site, findings: Findings, code: str | None
-) -> None:
-    kind = error["type"]
+def _beside_the_point(error: ErrorDetails, value: Any) -> bool:
+    """Whether another member of a union says more: the one for lists of a list."""
+    return isinstance(value, list) and not error["type"].endswith(WRONG_COUNT)
+
+
+def _path(data: Any, error: ErrorDetails) -> Path:
+    return existing(data, error["loc"], keep_last=error["type"] in {"missing", "extra_forbidden"})
+
+
+def _of_union(data: Any, error: ErrorDetails) -> bool:
+    return len(error["loc"]) > len(_path(data, error))
+
+
+def _finding(
+    model: type[BaseModel], error: ErrorDetails, path: Path, site: Site, data: Any, also: tuple[str, ...]
+) -> tuple[str, Located, str, str | None]:
+    kind, at, name = error["type"], _at(site, path), _label(path)
     if kind == "extra_forbidden":
-        known = sorted(keys_at(model, loc[:-1]))
-        near = suggest(str(loc[-1]), known)
-        hint = f"did you mean '{near}'?" if near else f"The keys here are: {', '.join(known)}." if known else ""
-        findings.error(code or "DM101", _key(site, loc), f"unknown key '{loc[-1]}'", hint)
-    elif kind == "missing":
-        findings.error(
-            code or "DM102", _at(site, loc[:-1]), f"the key '{loc[-1]}' is missing", f"Add '{loc[-1]}:' here."
-        )
-    elif kind == "literal_error":
-        expected = error.get("ctx", {}).get("expected", "")
-        findings.error(code or "DM104", _at(site, loc), "not one of the values this key takes", f"It takes {expected}.")
-    elif kind.endswith(WRONG_TYPE):
+        known = sorted({*keys_at(model, path[:-1]), *(also if len(path) == 1 else ())})
+        return "DM101", at.key_span, f"unknown key '{path[-1]}'", _unknown_key(str(path[-1]), known)
+    if kind == "missing":
+        return "DM102", _at(site, path[:-1]), f"the key '{path[-1]}' is missing", f"Add '{path[-1]}:' here."
+    if kind == "union_tag_invalid":
+        at, path = at / _tag(error), (*path, _tag(error))
+        message = f"not one of the values that '{_tag(error)}' takes"
+        return "DM104", at, message, _other_value(error, _value(data, path))
+    if kind == "literal_error":
+        return "DM104", at, f"not one of the values that '{name}' takes", _other_value(error, _value(data, path))
+    if kind == "union_tag_not_found":
+        return "DM102", at, f"the key '{_tag(error)}' is missing", f"Add '{_tag(error)}:' here."
+    if kind.endswith(WRONG_TYPE):
         wanted = WANTED.get(kind, "another type of value")
-        findings.error(code or "DM103", _at(site, loc), f"'{_label(loc)}' takes {wanted}", f"Write {wanted} here.")
-    elif kind in WRONG_COUNT:
-        findings.error(code or "DM106", _at(site, loc), f"'{_label(loc)}': {_lower(error['msg'])}")
-    else:
-        findings.error(code or "DM104", _at(site, loc), f"'{_label(loc)}': {_lower(error['msg'])}")
+        hint = _other_type(wanted, _value(data, path))
+        return "DM103", at, f"'{name}' takes {wanted}", SOURCE if path[:-1] == ("source",) else hint
+    if kind in BOUNDS:
+        bound, text = BOUNDS[kind]
+        wanted = text.format(error.get("ctx", {}).get(bound, ""))
+        return "DM104", at, f"'{name}' takes {wanted}", f"Write {wanted}."
+    if kind.endswith(WRONG_COUNT):
+        few = kind.endswith("too_short")
+        return "DM106", at, f"'{name}' takes {_count(error)}", "Add what is missing." if few else "Make it shorter."
+    message, _, cure = error["msg"].removeprefix("Value error, ").partition("; ")
+    return (
+        "DM104",
+        at,
+        f"'{name}': {message[:1].lower()}{message[1:]}",
+        f"{cure[:1].upper()}{cure[1:]}." if cure else None,
+    )
 
 
-def _lower(message: str) -> str:
-    text = message.removeprefix("Value error, ")
-    return text[:1].lower() + text[1:]
+def _tag(error: ErrorDetails) -> str:
+    """The key that tells the members of a union apart."""
+    return str(error.get("ctx", {}).get("discriminator", "")).strip("'")
 
 
-def _label(loc: Loc) -> str:
-    return ".".join(str(part) for part in loc if isinstance(part, str)) or "document"
+def _unknown_key(name: str, known: list[str]) -> str:
+    near = suggest(name, known)
+    if near:
+        return f"did you mean '{near}'?"
+    if not known or len(known) > SEVERAL:
+        return "The reference of the language lists the keys that may stand here."
+    return f"The keys here are: {', '.join(known)}."
 
 
-def _at(site: Site, loc: Loc) -> Site:
-    for part in loc:
+def _other_value(error: ErrorDetails, value: Any) -> str:
+    context = error.get("ctx", {})
+    expected = str(context.get("expected") or context.get("expected_tags") or "")
+    near = suggest(value, re.findall(r"'([^']*)'", expected)) if isinstance(value, str) else None
+    expected = expected.replace("True", "true").replace("False", "false")
+    return f"did you mean '{near}'?" if near else f"It takes {expected}."
+
+
+def _other_type(wanted: str, value: Any) -> str:
+    if wanted == "text" and isinstance(value, int | float):
+        return "Put it in quotes."
+    if wanted == "a list" and isinstance(value, str):
+        return "Put it in brackets: [...]."
+    return f"Write {wanted} here."
+
+
+def _count(error: ErrorDetails) -> str:
+    context = error.get("ctx", {})
+    what = "characters" if error["type"].startswith("string") else "entries"
+    least, most = context.get("min_length"), context.get("max_length")
+    number, bound = (least, "at least") if least is not None else (most, "at most")
+    return f"{bound} {number} {what if number != 1 else {'entries': 'entry'}.get(what, 'character')}"
+
+
+def _value(data: Any, path: Path) -> Any:
+    for part in path:
+        data = data[part] if _holds(data, part) else None
+    return data
+
+
+def _label(path: Path) -> str:
+    return next((part for part in reversed(path) if isinstance(part, str)), "document")
+
+
+def _at(site: Site, path: Path) -> Site:
+    for part in path:
         site = site / part
     return site
 
 
-def _key(site: Site, loc: Loc) -> Any:
-    return _at(site, loc).key_span
-
-
-def existing(data: Any, loc: Loc, *, keep_last: bool) -> Loc:
+def existing(data: Any, loc: Path, *, keep_last: bool) -> Path:
     """Drop from a pydantic `loc` what is not in the data: names of union members and function validators."""
     path: list[int | str] = []
     for position, part in enumerate(loc):
@@ -153,45 +247,3 @@ def _holds(data: Any, part: int | str) -> bool:
     if isinstance(data, Mapping):
         return part in data
     return isinstance(data, list) and isinstance(part, int) and part < len(data)
-
-
-def keys_at(model: type[BaseModel], loc: Loc) -> set[str]:
-    """The keys that a model takes at a place inside it; empty where any key may stand."""
-    found: list[Any] = [model]
-    for part in loc:
-        found = [after for annotation in found for after in _step(annotation, part)]
-    return {key for annotation in found for each in _models(annotation) for key in _aliases(each)}
-
-
-def _aliases(model: type[BaseModel]) -> Iterator[str]:
-    for name, field in model.model_fields.items():
-        yield field.alias or name
-
-
-def _step(annotation: Any, part: int | str) -> Iterator[Any]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        for name, field in annotation.model_fields.items():
-            if part == (field.alias or name):
-                yield field.annotation
-        extra = typing.get_type_hints(annotation).get("__pydantic_extra__")
-        if extra is not None:
-            yield from typing.get_args(extra)[1:]
-        return
-    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is typing.Annotated:
-        yield from _step(args[0], part)
-    elif origin in {typing.Union, types.UnionType}:
-        for arg in args:
-            yield from _step(arg, part)
-    elif origin is tuple:
-        yield args[0]
-    elif origin is dict:
-        yield args[1]
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    elif typing.get_origin(annotation) is not tuple:
-        for arg in typing.get_args(annotation):
-            yield from _models(arg)

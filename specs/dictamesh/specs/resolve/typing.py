@@ -3,6 +3,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from dictamesh.specs.diagnostics import Findings
 from dictamesh.specs.documents import Site
@@ -43,13 +44,14 @@ PLAIN = {"boolean": BOOLEAN, "date": DATE, "time": TIME, "timestamp": TIMESTAMP}
 
 
 def decimal_type(text: str) -> Type | None:
-    """Read `decimal(p,s)` or `numeric(p,s)`; None for any other text."""
+    """Read `decimal(p,s)` or `numeric(p,s)`; None for any other text, and for a scale above the precision."""
     found = DECIMAL_TEXT.match(text.strip())
     if found is None:
         return None
     if found[1] is None:
         return DECIMAL
-    return Type(Kind.DECIMAL, precision=int(found[1]), scale=int(found[2] or 0))
+    precision, scale = int(found[1]), int(found[2] or 0)
+    return Type(Kind.DECIMAL, precision=precision, scale=scale) if 1 <= precision and scale <= precision else None
 
 
 def column_type(text: str) -> Type | None:
@@ -63,8 +65,16 @@ def check_column_type(text: str, site: Site, findings: Findings) -> Type:
     if found is None:
         near = suggest(text, COLUMN_TYPES)
         names = ", ".join([*COLUMN_TYPES, "decimal(p,s)"])
-        findings.error("DM104", site, f"unknown column type '{text}'", f"did you mean '{near}'?" if near else names)
+        hint = f"did you mean '{near}'?" if near else f"The types are {names}."
+        findings.error("DM104", site, f"unknown column type '{text}'", hint)
     return found or STRING
+
+
+def items_of(element: Element) -> Element:
+    """What an array holds, however deep; the element itself for anything else."""
+    while element.items is not None and not element.properties:
+        element = element.items
+    return element
 
 
 def element_type(element: Element, site: Site, findings: Findings, members: Callable[[], Type]) -> Type:
@@ -75,12 +85,20 @@ def element_type(element: Element, site: Site, findings: Findings, members: Call
             "DM102", site, "the key 'logicalType' is missing", "Add 'logicalType:'; it decides the GraphQL type."
         )
         return STRING
+    for key, given, wanted in (("properties", element.properties, "object"), ("items", element.items, "array")):
+        if given and logical != wanted:
+            article = "an" if logical[0] in "aio" else "a"
+            message = f"'{key}' belong to an {wanted}, and this is {article} {logical}"
+            findings.error(
+                "DM212", (site / key).key_span, message, f"Write 'logicalType: {wanted}', or leave them out."
+            )
+    _check_timezone(element, site, findings)
     if logical == "string":
         return _string(element, site, findings)
     if logical == "integer":
         return _integer(element, site, findings)
     if logical == "number":
-        return (decimal_type(element.physical_type) if element.physical_type else None) or FLOAT
+        return _number(element, site, findings)
     if logical == "object":
         return members() if element.properties else JSON
     if logical == "array":
@@ -88,17 +106,48 @@ def element_type(element: Element, site: Site, findings: Findings, members: Call
     return PLAIN[logical]
 
 
+def _check_timezone(element: Element, site: Site, findings: Findings) -> None:
+    zone = element.logical_type_options.default_timezone
+    if zone not in {None, "UTC", "Etc/UTC"}:
+        place = site / "logicalTypeOptions" / "defaultTimezone"
+        hint = "Write it there: 'source: {Entity: {defaultTimezone: ...}}'."
+        findings.error("DM212", place, "the zone of naive source timestamps is said once per entity", hint)
+
+
+def _number(element: Element, site: Site, findings: Findings) -> Type:
+    text = element.physical_type
+    if text is None:
+        return FLOAT
+    found = decimal_type(text)
+    if found is None and text.strip().lower().startswith(("decimal", "numeric")):
+        message = f"'{text}' is no decimal type; it would be served as a float and lose digits"
+        findings.error("DM104", site / "physicalType", message, "Write decimal(precision,scale), like decimal(12,2).")
+    return found or FLOAT
+
+
 def _string(element: Element, site: Site, findings: Findings) -> Type:
     if element.logical_type_options.format in {"byte", "binary"}:
         return BYTES
     for index, rule in enumerate(element.quality):
         if "invalidValues" in {rule.metric, rule.rule} and "validValues" in rule.arguments:
-            values = rule.arguments["validValues"]
-            if isinstance(values, list) and values and all(isinstance(value, str) for value in values):
-                return Type(Kind.STRING, values=tuple(dict.fromkeys(values)))
             place = site / "quality" / index / "arguments" / "validValues"
-            findings.error("DM104", place, "'validValues' of a string is a list of text", "Quote each value.")
+            return Type(Kind.STRING, values=_values(rule.arguments["validValues"], place, findings))
     return STRING
+
+
+def _values(given: Any, place: Site, findings: Findings) -> tuple[str, ...]:
+    if not isinstance(given, list) or not given:
+        findings.error("DM104", place, "'validValues' is a list of at least one text", "List the texts that are valid.")
+        return ()
+    values: dict[str, None] = {}
+    for index, value in enumerate(given):
+        if not isinstance(value, str):
+            findings.error("DM103", place / index, "'validValues' of a string holds text", "Put it in quotes.")
+        elif value in values:
+            findings.error("DM603", place / index, f"'{value}' stands twice in 'validValues'", "Remove one of them.")
+        else:
+            values[value] = None
+    return tuple(values)
 
 
 def _integer(element: Element, site: Site, findings: Findings) -> Type:

@@ -14,7 +14,8 @@ from dictamesh.runtime.compile.plan import EntityPlan, Plan
 from dictamesh.runtime.gateway.contract import Outcome, PreparedOperation, RequestInfo, Run
 from dictamesh.runtime.gateway.errors import GatewayError, message
 from dictamesh.runtime.gateway.execution.audit import Occasion, reads, refusals
-from dictamesh.runtime.gateway.execution.levels import Context, execute
+from dictamesh.runtime.gateway.execution.context import Context
+from dictamesh.runtime.gateway.execution.levels import execute
 from dictamesh.runtime.gateway.execution.lookahead import Names, look_ahead, names
 from dictamesh.runtime.gateway.execution.picks import EntityPick, FieldPick, entity_picks
 from dictamesh.runtime.gateway.execution.serve import View

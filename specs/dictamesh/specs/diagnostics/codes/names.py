@@ -19,13 +19,13 @@ CODES: tuple[Code, ...] = (
     Code(
         "DM603",
         "enumeration clash",
-        "Two values of an enumeration become the same GraphQL name (S3).",
+        "Two values of an enumeration become the same GraphQL name, or one that GraphQL keeps for itself (S3).",
         "Change one of the values.",
     ),
     Code(
         "DM604",
         "second name in one place",
-        "Two entities, fields or relations with one name.",
+        "Two entities, fields, relations, servers, callers or service levels with one name.",
         "Rename one of them.",
     ),
     Code(
@@ -43,7 +43,13 @@ CODES: tuple[Code, ...] = (
     Code(
         "DM607",
         "second document of one name",
-        "Products and policies have unique names, and there is one taxonomy.",
+        "Products and policies have unique names, products unique ids, and there is one taxonomy.",
         "Rename or remove one.",
+    ),
+    Code(
+        "DM608",
+        "reserved name",
+        "A name that the gateway or the language of policies gives a meaning of its own, such as `and` in a filter.",
+        "Choose another name.",
     ),
 )

@@ -7,14 +7,14 @@ CODES: tuple[Code, ...] = (
     Code(
         "DM801",
         "policy without effect",
-        "A policy that matches no field.",
+        "A policy that matches no field, or whose rows match no entity.",
         "Correct match, or remove the policy.",
         Severity.WARNING,
     ),
     Code(
         "DM802",
         "rule that can never speak",
-        "An earlier rule covers everyone that this one is for.",
+        "Earlier rules cover everyone that this one is for, or no caller can be one that it is for.",
         "Reorder or remove.",
         Severity.WARNING,
     ),
@@ -44,6 +44,14 @@ CODES: tuple[Code, ...] = (
         "relation that costs a call per parent",
         "The source offers no lookup by the columns of this relation (S11).",
         "Add a lookup to the entity's source.",
+        Severity.WARNING,
+    ),
+    Code(
+        "DM807",
+        "allow that is silent",
+        "On a confidential or restricted field an allow counts only from a policy that matches its tag, its tier or its"
+        " name; from a product or entity alone it is silence (S16).",
+        "Match by tag, tier or field where the allow is meant to count.",
         Severity.WARNING,
     ),
 )

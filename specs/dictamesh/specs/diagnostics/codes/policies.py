@@ -13,7 +13,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "DM402",
         "unknown name in a policy",
-        "A policy or test names a product, entity or field that does not exist.",
+        "A policy or test names a product, entity or field that does not exist, or a pattern that matches none.",
         "Correct the name.",
     ),
     Code(

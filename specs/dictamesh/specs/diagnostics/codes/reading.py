@@ -136,4 +136,10 @@ CODES: tuple[Code, ...] = (
         "A document is a mapping of keys; this one is a list or a single value.",
         "Write `apiVersion`, `kind` and the keys of the kind at the left margin.",
     ),
+    Code(
+        "DM023",
+        "too many faults",
+        "More than 1,000 faults of YAML in one file. The rest of it is not read.",
+        "Correct those shown first.",
+    ),
 )

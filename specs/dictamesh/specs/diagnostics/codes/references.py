@@ -7,7 +7,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "DM201",
         "name of a server",
-        "A server's name is part of addresses and may not hold a slash.",
+        "A server's name becomes part of addresses and topics: letters, digits, dot, dash and underscore.",
         "Choose another name.",
     ),
     Code(
@@ -93,6 +93,12 @@ CODES: tuple[Code, ...] = (
         "relation declared twice",
         "A second declaration over the same ends (S11).",
         "Declare a relation once; its inverse names the way back.",
+    ),
+    Code(
+        "DM216",
+        "circle of restricted relations",
+        "Relations with restrict lead back to where they began, so that whether a row exists would depend on itself (S18).",
+        "Take restrict from one of them.",
     ),
     Code(
         "DM220",

@@ -36,7 +36,7 @@ def plain(value: Decimal) -> Decimal:
     _, _, exponent = value.as_tuple()
     if isinstance(exponent, int) and exponent > 0:
         value = value.quantize(Decimal(1), context=_EXACT)
-    return value if value else abs(value)
+    return value or abs(value)
 
 
 def scale_of(value: Decimal) -> int:
