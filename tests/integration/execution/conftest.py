@@ -14,6 +14,7 @@ from examples.sources.data import Data, generate
 from examples.sources.erp import build_sqlite
 from examples.sources.shop import shop_app
 from tests.integration.execution.harness import Running, compiled, listening, running
+from tests.support.postgres import embedded_dsn  # noqa: F401 - a fixture
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A REST server over tables in memory that counts its requests and can be told to fail."""
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,13 +15,14 @@ Row = dict[str, Any]
 class Tables:
     """`GET /{table}` lists (`limit`, `offset`, `ids`, `by` with `values`, `eq.<column>`), `GET /{table}/{id}` gets.
 
-    Nothing is sorted. A table in `broken` answers with that status.
+    Nothing is sorted. A table in `broken` answers with that status, one in `gates` once its barrier is passed.
     """
 
     tables: dict[str, list[Row]]
     requests: Counter[str] = field(default_factory=Counter)
     queries: list[str] = field(default_factory=list)
     broken: dict[str, int] = field(default_factory=dict)
+    gates: dict[str, asyncio.Barrier] = field(default_factory=dict)
 
     def app(self) -> web.Application:
         app = web.Application()
@@ -32,6 +34,8 @@ class Tables:
         name = request.match_info["table"]
         self.requests[name] += 1
         self.queries.append(request.path_qs)
+        if name in self.gates:
+            await self.gates[name].wait()
         if name in self.broken:
             return web.Response(status=self.broken[name], text="SECRET-IN-BODY")
         rows = self.tables[name]

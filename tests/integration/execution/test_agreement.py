@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same rows in SQLite, which filters and sorts itself, and behind REST, where Python does: one answer (S9)."""
+"""The same rows in databases, which filter and sort themselves, and behind REST, where Python does (S9)."""
 
+import json
 import random
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from dictamesh.runtime.governance.principal import Principal
 from tests.integration.execution.harness import Running, compiled, listening, memory, running
 from tests.integration.execution.tables import Tables
+from tests.support.postgres import fresh_database
 
 PROPERTIES = """
       - {name: id, logicalType: string, primaryKey: true, required: true, classification: public}
@@ -40,7 +43,7 @@ PARENT = """
 """
 
 
-def product(name: str, entity: str, parent: str, source: str) -> str:
+def product(name: str, entity: str, parent: str, source: str, ending: str = "") -> str:
     return f"""
 apiVersion: dictamesh/v1
 kind: DataProduct
@@ -51,10 +54,10 @@ status: active
 domain: test
 schema:
   - name: {entity}
-    physicalName: things
+    physicalName: things{ending}
     properties:{PROPERTIES}
   - name: {parent}
-    physicalName: parents
+    physicalName: parents{ending}
     properties:{PARENT}
 source:
 {source}
@@ -74,11 +77,16 @@ kind: Mesh
 name: twins
 include: [db.yaml, web.yaml, policies.yaml]
 servers:
-  db: {type: sqlite, path: x.sqlite}
+  db: DB
   web: {type: rest, url: "http://127.0.0.1:1"}
 roles: [narrow]
 security: {claims: {states: [string]}}
 """
+SERVERS = {
+    "sqlite": "{type: sqlite, path: x.sqlite}",
+    "file": "{type: file, path: .}",
+    "postgres": '{type: postgres, dsn: "${env:DSN}"}',
+}
 POLICIES = """
 apiVersion: dictamesh/v1
 kind: Policy
@@ -137,7 +145,23 @@ PARENTS = [
 ]
 
 
-def fill(path: Path, things: list[dict[str, Any]]) -> None:
+def fill_files(folder: Path, things: list[dict[str, Any]]) -> None:
+    for name, lines in (("things", things), ("parents", PARENTS)):
+        (folder / f"{name}.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+
+def fill_postgres(dsn: str, things: list[dict[str, Any]]) -> None:
+    with psycopg.connect(dsn) as db, db.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE things (id text PRIMARY KEY, parent_id integer, text text, whole integer, big bigint,"
+            " ratio double precision, money numeric, flag boolean, day date, moment timestamp, state text)"
+        )
+        cursor.execute("CREATE TABLE parents (id integer PRIMARY KEY, name text, score integer)")
+        cursor.executemany(f"INSERT INTO things VALUES ({', '.join(f'%({column})s' for column in COLUMNS)})", things)
+        cursor.executemany("INSERT INTO parents VALUES (%(id)s, %(name)s, %(score)s)", PARENTS)
+
+
+def fill_sqlite(path: Path, things: list[dict[str, Any]]) -> None:
     with closing(sqlite3.connect(path)) as db, db:
         db.execute(
             "CREATE TABLE things (id text PRIMARY KEY, parent_id integer, text text, whole integer, big integer,"
@@ -157,15 +181,49 @@ class Twins:
     web: Tables
 
 
+def server(kind: str, folder: Path, things: list[dict[str, Any]], request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Fill a database or a folder of files and return the options of its server."""
+    if kind == "postgres":
+        dsn = request.getfixturevalue("database")
+        fill_postgres(dsn, things)
+        return {"dsn": dsn}
+    if kind == "file":
+        fill_files(folder, things)
+        return {"path": "."}
+    fill_sqlite(folder / "x.sqlite", things)
+    return {"path": "x.sqlite"}
+
+
 @pytest.fixture
-async def twins(tmp_path: Path) -> AsyncIterator[Twins]:
+def database(embedded_dsn: str) -> Iterator[str]:
+    with fresh_database(embedded_dsn) as dsn:
+        yield dsn
+
+
+ENGINES = ("sqlite", "file", "postgres")
+
+
+@dataclass
+class Stored:
+    kind: str
+    options: dict[str, Any]
+    things: list[dict[str, Any]]
+
+
+@pytest.fixture(params=ENGINES)
+def stored(request: pytest.FixtureRequest, tmp_path: Path) -> Stored:
     things = rows(random.Random(7), 120)
-    fill(tmp_path / "x.sqlite", things)
+    return Stored(request.param, server(request.param, tmp_path, things, request), things)
+
+
+@pytest.fixture
+async def twins(stored: Stored, tmp_path: Path) -> AsyncIterator[Twins]:
+    things = stored.things
     web = Tables({"things": things, "parents": PARENTS})
     plan = compiled(
         memory(
-            mesh=MESH,
-            db=product("db", "Pushed", "PushedParent", "  server: db"),
+            mesh=MESH.replace("DB", SERVERS[stored.kind]),
+            db=product("db", "Pushed", "PushedParent", "  server: db", ".jsonl" if stored.kind == "file" else ""),
             web=product(
                 "web",
                 "Local",
@@ -175,10 +233,11 @@ async def twins(tmp_path: Path) -> AsyncIterator[Twins]:
             policies=POLICIES,
         )
     )
-    async with listening(web.app()) as url:
-        options = {"db": {"path": "x.sqlite"}, "web": {"url": url}}
-        async with running(plan, options, tmp_path) as mesh:
-            yield Twins(mesh, web)
+    async with (
+        listening(web.app()) as url,
+        running(plan, {"db": stored.options, "web": {"url": url}}, tmp_path) as mesh,
+    ):
+        yield Twins(mesh, web)
 
 
 def written(value: Any) -> str:
@@ -225,7 +284,7 @@ def comparison(draw: random.Random, name: str) -> str:
         case "isNull":
             return f"isNull: {written(draw.random() < 0.5)}"
         case "in":
-            return f"in: [{', '.join(operand(draw, name) for _ in range(draw.randrange(4)))}]"
+            return f"in: [{', '.join(operand(draw, name) for _ in range(draw.randrange(3)))}]"
         case "like":
             return f"like: {written(draw.choice(['%', 'a%', '_', '%b%', 'b!%', 't00_', '', '%z', 'A_']))}"
         case _:
@@ -255,7 +314,7 @@ def condition(draw: random.Random, depth: int = 0) -> str:
         word = draw.choice(["and", "or", "not"])
         if word == "not":
             return f"{{not: {condition(draw, depth + 1)}}}"
-        inner = ", ".join(condition(draw, depth + 1) for _ in range(draw.randrange(4)))
+        inner = ", ".join(condition(draw, depth + 1) for _ in range(draw.randrange(3)))
         return f"{{{word}: [{inner}]}}"
     if kind < 0.5:
         name = draw.choice(["id", "name", "score"])
@@ -281,11 +340,11 @@ SHOWN = "id text whole big ratio money flag day moment twice label state parent 
 
 
 @pytest.mark.parametrize("principal", [None, NARROW], ids=["all rows", "row filters"])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 async def test_lists_and_counts_agree(twins: Twins, seed: int, principal: Principal | None) -> None:
     draw = random.Random(seed)
     pushed = 0
-    for _ in range(40):
+    for _ in range(30):
         given, counted = arguments(draw), condition(draw)
         query = f"""{{ pushed: pusheds({given}) {{ {SHOWN} }} local: locals({given}) {{ {SHOWN} }}
                        pushedCount: pushedsCount(filter: {counted}) localCount: localsCount(filter: {counted}) }}"""
@@ -295,7 +354,7 @@ async def test_lists_and_counts_agree(twins: Twins, seed: int, principal: Princi
         assert data["pushed"] == data["local"], query
         assert data["pushedCount"] == data["localCount"], query
         pushed += len(data["pushed"])
-    assert pushed > 100  # the random questions are not all about nothing
+    assert pushed > 50  # the random questions are not all about nothing
     fetched = {address: twins.mesh.adapters[address].tally.rows for address in ("db#Pushed", "web#Local")}
     assert fetched["db#Pushed"] < fetched["web#Local"] / 2  # the database did most of the work
 
@@ -303,7 +362,7 @@ async def test_lists_and_counts_agree(twins: Twins, seed: int, principal: Princi
 @pytest.mark.parametrize("principal", [None, NARROW], ids=["all rows", "row filters"])
 async def test_relations_to_many_agree(twins: Twins, principal: Principal | None) -> None:
     draw = random.Random(11)
-    for _ in range(40):
+    for _ in range(30):
         given = arguments(draw)
         below = f"things({given}) {{ id text parent {{ name }} }}"
         query = (
@@ -313,7 +372,7 @@ async def test_relations_to_many_agree(twins: Twins, principal: Principal | None
         assert data["pushed"] == data["local"], query
 
 
-async def test_sqlite_is_asked_once_per_level(twins: Twins) -> None:
+async def test_a_database_is_asked_once_per_level(twins: Twins) -> None:
     query = """{ pusheds(filter: {text: {ne: "a"}, parent: {score: {gt: 0}}}, orderBy: [{text: DESC}], limit: 3) { id
                  parent { id things(limit: 2, orderBy: [{whole: ASC}]) { id } } } }"""
     await twins.mesh.data(query, NARROW)

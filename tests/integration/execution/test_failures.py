@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sources that fail, and operations that ask for too much (S10, S23, S25, S26, S30)."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -17,6 +18,14 @@ from tests.integration.execution import library
 from tests.integration.execution.harness import Running, compiled, listening, memory, running
 from tests.integration.execution.tables import Tables
 
+HIDING = """
+apiVersion: dictamesh/v1
+kind: Policy
+name: hiding
+owner: office
+match: {entities: [Author]}
+rows: [{name: readers, roles: [reader], keep: "id > 2"}]
+"""
 LIBRARIAN = Principal("lib", True, frozenset({"librarian"}))
 
 
@@ -45,7 +54,7 @@ def plan_of() -> Plan:
             taxonomy=library.TAXONOMY,
             authors=library.AUTHORS,
             books=library.BOOKS,
-            policies=library.POLICIES,
+            policies=f"{library.POLICIES}---{HIDING}",
         )
     )
 
@@ -91,6 +100,18 @@ async def test_last_known_good_stands_in_and_is_marked(lib: Library) -> None:
     assert (await lib.mesh.ask(query))["data"] == {"author": None}
 
 
+async def test_a_failing_source_does_not_tell_hidden_rows_from_missing_ones(lib: Library) -> None:
+    reader = Principal("reader", True, frozenset({"reader"}))
+    await lib.mesh.ask("{ a: author(id: 1) { name } b: author(id: 3) { name } }")
+    lib.people.broken["authors"] = 503
+    for moved in (0, 61):
+        lib.clock.by = moved
+        missing = await lib.mesh.ask("{ author(id: 99) { name } }", reader)
+        assert codes(missing) == {"SOURCE_UNAVAILABLE"}
+        assert await lib.mesh.ask("{ author(id: 1) { name } }", reader) == missing
+        assert (await lib.mesh.ask("{ author(id: 3) { name } }", reader))["data"] == {"author": {"name": "Author 3"}}
+
+
 async def test_an_open_circuit(lib: Library) -> None:
     lib.people.broken["authors"] = 503
     for _ in range(5):
@@ -98,6 +119,27 @@ async def test_an_open_circuit(lib: Library) -> None:
     asked = lib.people.requests["authors"]
     assert codes(await lib.mesh.ask("{ authors { id } }")) == {"CIRCUIT_OPEN"}
     assert lib.people.requests["authors"] == asked
+
+
+async def test_fetches_of_a_level_run_side_by_side(lib: Library) -> None:
+    meet = asyncio.Barrier(2)  # each server answers only once the other was asked
+    lib.people.gates["authors"] = lib.shelf.gates["books"] = meet
+    data = await lib.mesh.data("{ authors(limit: 1) { id } books(limit: 1) { id } }")
+    assert data == {"authors": [{"id": 1}], "books": [{"id": "b000"}]}
+
+
+async def test_a_client_that_goes_away_takes_its_calls_along(lib: Library) -> None:
+    lib.people.gates["authors"] = asyncio.Barrier(99)
+    task = asyncio.create_task(lib.mesh.ask("{ authors { id } books { id } }"))
+    while not lib.people.requests:
+        await asyncio.sleep(0.01)
+    guard = lib.mesh.adapters.lines["people"].guard
+    assert guard.running == 1
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert guard.running == 0
+    assert str(guard.state) == "closed"
 
 
 async def test_an_answer_that_makes_no_sense(lib: Library) -> None:

@@ -238,3 +238,15 @@ async def test_the_cache_knows_no_caller(mesh: Running) -> None:
     assert (await mesh.ask(query, NURSE))["data"] == {"patient": None}
     assert (await mesh.ask("{ patient(id: 1) { name } }", GUEST))["data"] == {"patient": {"name": None}}
     assert (await mesh.ask("{ patient(id: 1) { name } }", HEAD))["data"] == {"patient": {"name": "Anton"}}
+
+
+async def test_hidden_rows_cost_what_missing_ones_do(mesh: Running) -> None:
+    query = "{ patient(id: %d) { id } }"
+    await mesh.ask(query % 3, HEAD)
+    await mesh.ask("{ wards { id } }", HEAD)
+    assert await mesh.ask(query % 3, HEAD) == {"data": {"patient": {"id": 3}}}
+    assert not mesh.calls  # it is in the cache
+    missing, cost = await mesh.ask(query % 99, NURSE), dict(mesh.calls)
+    assert (await mesh.ask(query % 5, NURSE), dict(mesh.calls)) == (missing, cost)  # has no ward
+    assert (await mesh.ask(query % 5, NURSE), dict(mesh.calls)) == (missing, cost)  # cached by now
+    assert (missing, sum(cost.values())) == ({"data": {"patient": None}}, 1)

@@ -58,8 +58,7 @@ class EntityAdapter:
     async def by_keys(self, keys: Iterable[Key], fields: frozenset[str], operation: Operation) -> Found:
         """Return the one row of each key that has one, whoever asks: what exists for the caller is decided above.
 
-        Whole rows come from the cache or go into it. Where the source fails, rows that have expired stand in and mark
-        the product as degraded.
+        Whole rows come from the cache or go into it. Where the source fails, rows that have expired stand in.
         """
         wanted = [key for key in dict.fromkeys(keys) if None not in key]
         found = self._cached(wanted, fields)
@@ -73,7 +72,7 @@ class EntityAdapter:
         if self.cache is not None:
             for key, rows in fresh.rows.items():
                 self.cache.put(key, rows[0])
-            self._stand_in(self.cache, fresh, found, operation)
+            _stand_in(self.cache, fresh, found)
         return found
 
     async def by_values(self, names: Sequence[str], values: Iterable[Key], ask: Ask, operation: Operation) -> Found:
@@ -133,15 +132,7 @@ class EntityAdapter:
         hits = {key: row for key in wanted if (row := self.cache.get(key)) is not None}
         self.tally.cache_hits += len(hits)
         self.tally.cache_misses += len(wanted) - len(hits)
-        return Found({key: [row] for key, row in hits.items()})
-
-    def _stand_in(self, cache: RowCache, fresh: Found, found: Found, operation: Operation) -> None:
-        for key in fresh.transient:
-            row = cache.last_known_good(key)
-            if row is not None:
-                found.rows[key] = [row]
-                del found.failed[key]
-                operation.spent.degraded.add(self.entity.product)
+        return Found({key: [row] for key, row in hits.items()}, cached=frozenset(hits))
 
     def _course(self, way: Way, names: Sequence[str], wanted: Sequence[Key], ask: Ask, operation: Operation) -> _Course:
         """Decide once for all batches; a source whose requests by key cannot be narrowed gets nothing but keys."""
@@ -238,6 +229,14 @@ class EntityAdapter:
         self.tally.rows += len(found)
         operation.spent.rows(len(found))
         return [mapping.row(raw, operation.parameters) for raw in found]
+
+
+def _stand_in(cache: RowCache, fresh: Found, found: Found) -> None:
+    for key in fresh.transient:
+        row = cache.last_known_good(key)
+        if row is not None:
+            found.rows[key] = [row]
+            found.stale[key] = found.failed.pop(key)
 
 
 def _as_it_comes(ask: Ask) -> tuple[Order, ...] | None:

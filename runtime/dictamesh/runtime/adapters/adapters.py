@@ -3,10 +3,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from dictamesh.runtime.adapters.adapter import EntityAdapter
-from dictamesh.runtime.adapters.ask import Ask, Found, Operation, ReadFailed, Shown, both
+from dictamesh.runtime.adapters.ask import Ask, Found, Operation, ReadFailed, Shown, Spent, both
 from dictamesh.runtime.adapters.cache import RowCache
 from dictamesh.runtime.adapters.cells import CellError, Key, Row
 from dictamesh.runtime.adapters.line import Line
@@ -125,13 +126,27 @@ class Adapters:
         entity = adapter.entity
         read = ask.fields | needs(entity, ask.where, ask.must) | frozenset(entity.key)
         found = await adapter.by_keys(values, read, operation)
-        if ask.where is None and not ask.must:
-            return found if not ask.offset else Found(failed=found.failed)
-        pairs = [(key, row) for key, rows in found.rows.items() for row in rows]
-        kept = await self.keep(entity, [row for _, row in pairs], ask.where, ask.must, operation)
-        there = {id(row) for row in kept}
-        rows = {key: cut([row], ask) for key, row in pairs if id(row) in there}
-        return Found({key: group for key, group in rows.items() if group}, found.failed)
+        kept = found.rows
+        if ask.where is not None or ask.must:
+            pairs = [(key, row) for key, rows in found.rows.items() for row in rows]
+            rows = await self.keep(entity, [row for _, row in pairs], ask.where, ask.must, operation)
+            there = {id(row) for row in rows}
+            kept = {key: [row] for key, row in pairs if id(row) in there}
+            await self._pass_for_missing(adapter, found, [key for key in found.rows if key not in kept], operation)
+        if any(key in kept for key in found.stale):
+            operation.spent.degraded.add(entity.product)
+        return Found({key: group for key, rows in kept.items() if (group := cut(rows, ask))}, found.failed)
+
+    async def _pass_for_missing(
+        self, adapter: EntityAdapter, found: Found, hidden: Sequence[Key], operation: Operation
+    ) -> None:
+        """Let hidden rows cost what missing ones do, a question to the source, and fail as these fail (S18)."""
+        found.failed.update({key: code for key, code in found.stale.items() if key in hidden})
+        known = [key for key in hidden if key in found.cached]
+        if known:
+            aside = replace(operation, spent=Spent(len(known)))
+            asked = await adapter.by_values(adapter.entity.key, known, Ask(frozenset(adapter.entity.key)), aside)
+            found.failed.update(asked.failed)
 
 
 def own_values(row: Row, link: LinkPlan) -> Key | None:

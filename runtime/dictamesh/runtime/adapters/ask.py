@@ -99,12 +99,15 @@ class Operation:
 class Found:
     """Rows by the values asked for: those without rows are absent.
 
-    `failed` holds a code for each value that could not be answered for; those in `transient` may pass.
+    `failed` holds a code for each value that could not be answered for; those in `transient` may pass. `cached` were
+    answered by the cache, `stale` by expired entries of it: the code is that of the source's failure.
     """
 
     rows: dict[Key, list[Row]] = field(default_factory=dict)
     failed: dict[Key, str] = field(default_factory=dict)
     transient: set[Key] = field(default_factory=set)
+    cached: frozenset[Key] = frozenset()
+    stale: dict[Key, str] = field(default_factory=dict)
 
     def fail(self, values: Iterable[Key], failure: ReadFailed) -> None:
         """Note that nothing is known of `values`."""

@@ -66,16 +66,19 @@ def paged(page: Page, below: EntityPick, context: Context, default: int) -> tupl
 
 
 def condition_of(page: Page, address: str, context: Context) -> Expr | None:
+    """Return the condition of a page's filter; None where it has none, or one that always holds."""
     entities = context.adapters.plan.entities
     where = condition(entities[address], page.filter, entities) if page.filter is not None else None
     return None if isinstance(where, Literal) and where.value is True else where
 
 
 def never(where: Expr | None) -> bool:
+    """Whether a condition holds for no row, so that no source need be asked."""
     return isinstance(where, Literal)
 
 
 def cut_default(rows: list[Row], limit: int, page: Page, path: Path, context: Context) -> list[Row]:
+    """Cut what a default limit cuts, and note it (S10); a limit that was given is applied already."""
     if page.limit is None and len(rows) > limit:
         context.truncated[path] = limit
         return rows[:limit]

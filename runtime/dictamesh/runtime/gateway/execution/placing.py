@@ -15,6 +15,7 @@ AMBIGUOUS = FieldError("CONTRACT_VIOLATION")
 
 
 async def rows_by_values(address: str, names: tuple[str, ...], values: list[Key], ask: Ask, context: Context) -> Found:
+    """Return rows that exist for the caller by values of some fields; never raises `ReadFailed`."""
     try:
         return await context.adapters.by_values(address, names, values, ask, context.operation)
     except ReadFailed as failure:
@@ -68,6 +69,7 @@ async def place_one(
 async def place_many(
     pick: LinkPick, found: Found, ends: list[tuple[Key | None, Node]], limit: int, context: Context
 ) -> list[Branch]:
+    """Put the list of each value in its place; `limit` is the one that was asked for, or the default."""
     page = pick.page or Page()
     groups = {value: cut_default(rows, limit, page, pick.path, context) for value, rows in found.rows.items()}
     reached = [value for value in dict.fromkeys(value for value, _ in ends) if value in groups]
@@ -87,4 +89,5 @@ async def place_many(
 
 
 def branches_of(below: EntityPick, nodes: list[tuple[Row, Node]]) -> list[Branch]:
+    """Return what is to be fetched below `nodes`."""
     return [Branch(pick, nodes) for pick in below.links] if nodes else []
