@@ -25,6 +25,7 @@ def main() -> int:
     given = parser.parse_args()
     figures = []
     with tempfile.TemporaryDirectory(prefix="dictamesh-bench-") as temporary:
+        Path(temporary).chmod(0o755)  # the embedded PostgreSQL of root runs as another user
         for part in given.parts or PARTS:
             print(f"measuring {part} ...", file=sys.stderr, flush=True)
             folder = Path(temporary) / part

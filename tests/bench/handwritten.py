@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The floor of the figures: what a good programmer writes by hand for the tour, and nothing more.
 
-aiohttp, uvloop and graphql-core with resolvers for just these types, a loader per request and entity that batches a level,
-documents parsed and validated once, products kept for 60 s as their contract allows, finished JSON by orjson. It has no
+aiohttp, uvloop and graphql-core with resolvers for just these types, a loader per request and entity that batches a
+level, documents parsed and validated once, products kept for 60 s as their contract allows, JSON by orjson. It has no
 policies, audit, limits, filters, metrics or retries. `python -m tests.bench.handwritten` takes CMS_URL, SHOP_URL and
 ERP_PATH from the environment and prints its URL.
 """
@@ -22,7 +22,16 @@ import aiohttp
 import orjson
 import uvloop
 from aiohttp import web
-from graphql import DocumentNode, ExecutionResult, GraphQLObjectType, GraphQLSchema, build_schema, execute, parse, validate
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLObjectType,
+    GraphQLSchema,
+    build_schema,
+    execute,
+    parse,
+    validate,
+)
 
 from examples.sources import serve
 
@@ -174,7 +183,9 @@ def application(built: GraphQLSchema, systems: Systems) -> web.Application:
         result = execute(built, document(asked["query"]), context_value=Request(systems))
         if not isinstance(result, ExecutionResult):
             result = await result
-        body = {"data": result.data} | ({"errors": [error.formatted for error in result.errors]} if result.errors else {})
+        body = {"data": result.data} | (
+            {"errors": [error.formatted for error in result.errors]} if result.errors else {}
+        )
         return web.Response(body=orjson.dumps(body), content_type="application/json")
 
     app = web.Application()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The load: `python -m tests.bench.load URL QUERY` asks over keep-alive connections, and checks every answer.
 
-Bounded by a count of requests and by seconds, whichever comes first. Prints JSON: requests, seconds, milliseconds of the
-median and the 99th percentile.
+Bounded by a count of requests and by seconds, whichever comes first. Prints JSON: requests, seconds, milliseconds of
+the median and the 99th percentile.
 """
 
 import argparse
@@ -17,7 +17,9 @@ import aiohttp
 import uvloop
 
 
-async def attack(url: str, query: str, key: str | None, count: int, connections: int, seconds: float) -> dict[str, float]:
+async def attack(
+    url: str, query: str, key: str | None, count: int, connections: int, seconds: float
+) -> dict[str, float]:
     """Ask `count` times over `connections` connections; raises RuntimeError where an answer differs from the first."""
     body = json.dumps({"query": query}).encode()
     headers = {"Content-Type": "application/json"} | ({"X-API-Key": key} if key else {})

@@ -149,8 +149,7 @@ def _shape(shape: Shape, ours: Server, floor: Server, rounds: int, count: int) -
     load(ours, shape, count // 3)  # warm: caches, prepared statements, specialised bytecode
     load(floor, shape, count // 3)
     pairs = [(load(ours, shape, count), load(floor, shape, count)) for _ in range(rounds)]
-    us, them = [each for each, _ in pairs], [each for _, each in pairs]
-    return [
-        Figure(shape.name, "CPU us/request", [each.cpu for each in us], [each.cpu for each in them], FLOOR),
-        Figure("- the same, rate on 8 connections", "requests/s", [each.rate for each in us], [each.rate for each in them], FLOOR),
-    ]
+    us, them = zip(*pairs, strict=True)
+    cpu = Figure(shape.name, "CPU us/request", [each.cpu for each in us], [each.cpu for each in them], FLOOR)
+    rates = ([each.rate for each in us], [each.rate for each in them])
+    return [cpu, Figure("- the same, rate on 8 connections", "requests/s", *rates, FLOOR)]

@@ -35,9 +35,9 @@ def starting(folder: Path, rounds: int) -> list[Figure]:
     with sources(folder) as found:
         environment = processes.compiled(found, folder)
         _start(folder, environment, cold=True)
-        pairs = [(_start(folder, environment, cold=True), _start(folder, environment, cold=False)) for _ in range(rounds)]
+        started = [_start(folder, environment, cold=cold) for _ in range(rounds) for cold in (True, False)]
     figures = []
-    for name, spent in zip(("cold: empty data folder", "warm"), zip(*pairs, strict=True), strict=True):
+    for name, spent in (("cold: empty data folder", started[::2]), ("warm", started[1::2])):
         figures.append(Figure(f"start to ready, {name}", "wall s", [each.wall for each in spent]))
         figures.append(Figure(f"start to ready, {name}", "CPU s", [each.cpu for each in spent]))
     return figures

@@ -3,6 +3,8 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TypeVar
 
 from dictamesh.connectors.sdk import Order, Request
 from dictamesh.runtime.adapters.ask import Ask, Found, Operation, ReadFailed
@@ -12,8 +14,11 @@ from dictamesh.runtime.adapters.line import Line
 from dictamesh.runtime.adapters.local import cut, needs, ordered
 from dictamesh.runtime.adapters.mapping import RowMapping, row_mapping
 from dictamesh.runtime.adapters.pushdown import Entities, Split, orders, split
+from dictamesh.runtime.adapters.telemetry import SILENT, Telemetry
 from dictamesh.runtime.adapters.ways import PARENTS_AT_MOST, Way, aimed, condition, in_batches, way_to
 from dictamesh.runtime.compile.plan import EntityPlan
+
+T = TypeVar("T")
 
 _FIRST_LOOK = 100  # rows of the first of the growing steps in which a list is searched
 
@@ -52,6 +57,7 @@ class EntityAdapter:
     entities: Entities
     sieve: Sieve
     cache: RowCache | None = None
+    telemetry: Telemetry = SILENT
     tally: Tally = field(default_factory=Tally)
     _mappings: dict[frozenset[str], RowMapping] = field(default_factory=dict)
 
@@ -72,7 +78,9 @@ class EntityAdapter:
         if self.cache is not None:
             for key, rows in fresh.rows.items():
                 self.cache.put(key, rows[0])
-            _stand_in(self.cache, fresh, found)
+            stale = _stand_in(self.cache, fresh, found)
+            if stale:
+                self.telemetry.looked_up(self.entity.address, "stale", stale)
         return found
 
     async def by_values(self, names: Sequence[str], values: Iterable[Key], ask: Ask, operation: Operation) -> Found:
@@ -114,8 +122,8 @@ class EntityAdapter:
         """Count the rows that `ask` describes, its order, limit and offset aside."""
         parts = split(self.entity, self.line.manifest, self.entities, ask, operation)
         if parts.complete and self.entity.capabilities.count:
-            self.tally.reads += 1
-            return await self.line.count(self.entity.source, self._request(parts, (), None, 0))
+            request = self._request(parts, (), None, 0)
+            return await self._told("count", None, lambda: self.line.count(self.entity.source, request), lambda _: 0)
         bare = Ask(frozenset(self.entity.key), ask.where, ask.must)
         return len(await self._scan(bare, parts, (), operation))
 
@@ -130,8 +138,7 @@ class EntityAdapter:
         if self.cache is None or not self.cache.serves(fields):
             return Found()
         hits = {key: row for key in wanted if (row := self.cache.get(key)) is not None}
-        self.tally.cache_hits += len(hits)
-        self.tally.cache_misses += len(wanted) - len(hits)
+        self._looked_up(len(hits), len(wanted) - len(hits))
         return Found({key: [row] for key, row in hits.items()}, cached=frozenset(hits))
 
     def _course(self, way: Way, names: Sequence[str], wanted: Sequence[Key], ask: Ask, operation: Operation) -> _Course:
@@ -220,23 +227,54 @@ class EntityAdapter:
 
     async def _read(self, request: Request, fields: frozenset[str], operation: Operation) -> list[Row]:
         mapping = self.mapping(fields)
-        self.tally.reads += 1
-        try:
-            found = await self.line.fetch(self.entity.source, mapping.selecting(request, operation.parameters))
-        except ReadFailed:
-            self.tally.failures += 1
-            raise
+        asked = mapping.selecting(request, operation.parameters)
+        keys = len(asked.keys.values) if asked.keys is not None else None
+        found = await self._told(self._name_of(asked), keys, lambda: self.line.fetch(self.entity.source, asked), len)
         self.tally.rows += len(found)
         operation.spent.rows(len(found))
         return [mapping.row(raw, operation.parameters) for raw in found]
 
+    def _name_of(self, request: Request) -> str:
+        if request.keys is None:
+            return "list"
+        if request.keys.columns != self.entity.source.key:
+            return "lookup"
+        return "get" if len(request.keys.values) == 1 else "batch"
 
-def _stand_in(cache: RowCache, fresh: Found, found: Found) -> None:
+    async def _told(self, name: str, keys: int | None, read: Callable[[], Awaitable[T]], rows: Callable[[T], int]) -> T:
+        """Run one call to the source and tell how it went."""
+        self.tally.reads += 1
+        started, outcome, count = perf_counter(), "cancelled", 0
+        try:
+            found = await read()
+            outcome, count = "ok", rows(found)
+            return found
+        except ReadFailed as failed:
+            outcome = failed.reason
+            self.tally.failures += 1
+            raise
+        finally:
+            self.telemetry.called(self.entity.address, name, outcome, perf_counter() - started, count, keys)
+
+    def _looked_up(self, hits: int, misses: int) -> None:
+        self.tally.cache_hits += hits
+        self.tally.cache_misses += misses
+        if hits:
+            self.telemetry.looked_up(self.entity.address, "hit", hits)
+        if misses:
+            self.telemetry.looked_up(self.entity.address, "miss", misses)
+
+
+def _stand_in(cache: RowCache, fresh: Found, found: Found) -> int:
+    """Put expired rows in the place of those that could not be read; return how many."""
+    count = 0
     for key in fresh.transient:
         row = cache.last_known_good(key)
         if row is not None:
             found.rows[key] = [row]
             found.stale[key] = found.failed.pop(key)
+            count += 1
+    return count
 
 
 def _as_it_comes(ask: Ask) -> tuple[Order, ...] | None:

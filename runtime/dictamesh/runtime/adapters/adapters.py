@@ -13,6 +13,7 @@ from dictamesh.runtime.adapters.cells import CellError, Key, Row
 from dictamesh.runtime.adapters.line import Line
 from dictamesh.runtime.adapters.local import cut, needs, plain, test
 from dictamesh.runtime.adapters.pushdown import Split
+from dictamesh.runtime.adapters.telemetry import SILENT, Telemetry
 from dictamesh.runtime.compile.plan import EntityPlan, LinkPlan, Plan
 from dictamesh.runtime.resilience import L1
 from dictamesh.specs.expressions.tree import Expr, columns
@@ -27,11 +28,15 @@ class Adapters:
     Without `l1` nothing is cached.
     """
 
-    def __init__(self, plan: Plan, lines: Mapping[str, Line], l1: L1 | None = None) -> None:
+    def __init__(
+        self, plan: Plan, lines: Mapping[str, Line], l1: L1 | None = None, telemetry: Telemetry = SILENT
+    ) -> None:
         self.plan = plan
         self.lines = lines
         self.entities: Mapping[str, EntityAdapter] = {
-            address: EntityAdapter(entity, lines[entity.server], plan.entities, self._sieve, _cache(plan, entity, l1))
+            address: EntityAdapter(
+                entity, lines[entity.server], plan.entities, self._sieve, _cache(plan, entity, l1), telemetry
+            )
             for address, entity in plan.entities.items()
         }
 

@@ -11,12 +11,16 @@ from dictamesh.specs.types import BOOLEAN
 
 
 class ReadFailed(Exception):  # noqa: N818 - one code of S26 says the kind
-    """Rows could not be read; `code` is one of S26. `transient`: last known good may stand in (S25)."""
+    """Rows could not be read; `code` is one of S26. `transient`: last known good may stand in (S25).
 
-    def __init__(self, code: str, *, transient: bool = False) -> None:
+    `reason` is a word for metrics: a fault of the connector contract, or why the guard refused the call.
+    """
+
+    def __init__(self, code: str, *, transient: bool = False, reason: str = "error") -> None:
         super().__init__(code)
         self.code = code
         self.transient = transient
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,13 +38,13 @@ class Line:
         try:
             return await self.guard.call(fn)
         except CircuitOpen:
-            raise ReadFailed("CIRCUIT_OPEN", transient=True) from None
-        except CallRefused:
-            raise ReadFailed("SOURCE_UNAVAILABLE", transient=True) from None
+            raise ReadFailed("CIRCUIT_OPEN", transient=True, reason="circuit_open") from None
+        except CallRefused as refused:
+            raise ReadFailed("SOURCE_UNAVAILABLE", transient=True, reason=refused.reason) from None
         except SourceError as error:
-            log.warning("source call failed", extra={"entity": source.address, "error": str(error)})
+            log.warning("source call failed: %s", error, extra={"entity": source.address})
             code = _CODES.get(error.fault, "SOURCE_UNAVAILABLE")
-            raise ReadFailed(code, transient=error.retryable) from None
-        except Exception as error:  # noqa: BLE001 - a stranger's connector may raise anything; its text may quote values
-            log.error("connector broke its contract", extra={"entity": source.address, "error": type(error).__name__})
+            raise ReadFailed(code, transient=error.retryable, reason=str(error.fault)) from None
+        except Exception as error:  # a stranger's connector may raise anything; its text may quote values
+            log.error("connector broke its contract", exc_info=error, extra={"entity": source.address})
             raise ReadFailed("SOURCE_UNAVAILABLE") from None

@@ -4,7 +4,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import orjson
 
@@ -41,7 +41,7 @@ async def write_rows(pool: Pool, rows: Sequence[AuditRow]) -> None:
 
 def rows_as_json(rows: Sequence[AuditRow]) -> bytes:
     """The rows as a JSON array of objects that the insert reads; times in RFC 3339."""
-    return orjson.dumps([asdict(row) for row in rows])
+    return orjson.dumps(list(rows))  # dataclasses natively: asdict would copy every subject token
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ import argparse
 import asyncio
 import logging
 import signal
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import uvloop
 from dictamesh.runtime.cli.common import config_of, show
 from dictamesh.runtime.cli.exits import FINDINGS, FINE
 from dictamesh.runtime.compile.plan import Plan
-from dictamesh.runtime.diff.weakening import Weaker
 from dictamesh.runtime.mesh.build import build_file
 from dictamesh.runtime.mesh.running import RunningMesh, Start, start_mesh
 from dictamesh.runtime.mesh.settings import settings
@@ -22,7 +20,6 @@ from dictamesh.runtime.observe.logs import configure
 from dictamesh.specs.diagnostics import Severity
 
 _LOG = logging.getLogger("dictamesh.cli")
-MOST_SHOWN = 20
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,16 +42,14 @@ def run(options: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM; 1 where the specs have errors."""
     config = config_of(options)
     made = build_file(config)
-    worth_telling = [each for each in made.diagnostics if each.severity is not Severity.NOTE]
-    if worth_telling:
-        show(worth_telling, made.sources)
     if made.plan is None:
+        show([each for each in made.diagnostics if each.severity is not Severity.NOTE], made.sources)
         return FINDINGS
     names = ("host", "port", "metrics_port", "data_dir", "log_level", "log_format", "watch")
     chosen = settings(made.plan.mesh.runtime, {name: getattr(options, name) for name in names})
     undo = configure(service=f"dictamesh/{made.plan.name}", level=chosen.log_level, layout=chosen.log_format)
     try:
-        start = Start(config.absolute(), made, made.plan, chosen, options.accept_weaker, _tell_weaker)
+        start = Start(config.absolute(), made, made.plan, chosen, options.accept_weaker)
         return uvloop.run(_serve(start))
     finally:
         undo()
@@ -111,13 +106,6 @@ def _rows(plan: Plan) -> Iterable[tuple[str, str, str, str]]:
             f"{entity.server} ({entity.connector})",
             entity.topic.name,
         )
-
-
-def _tell_weaker(found: tuple[Weaker, ...]) -> None:
-    for each in found[:MOST_SHOWN]:
-        print(f"refused   {each}", file=sys.stderr, flush=True)
-    if len(found) > MOST_SHOWN:
-        print(f"refused   and {len(found) - MOST_SHOWN} more", file=sys.stderr, flush=True)
 
 
 def data_dir_of(plan: Plan, given: str | None) -> Path:

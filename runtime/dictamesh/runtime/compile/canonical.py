@@ -2,7 +2,9 @@
 """One text for one meaning: what hashes are taken of."""
 
 import hashlib
+import json
 from collections.abc import Set as AbstractSet
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import orjson
@@ -13,7 +15,10 @@ OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
 def canonical(value: Any) -> bytes:
     """JSON with sorted keys of dataclasses, models, mappings and plain values."""
-    return orjson.dumps(value, default=_plain, option=OPTIONS)
+    try:
+        return orjson.dumps(value, default=_plain, option=OPTIONS)
+    except TypeError:  # an integer of more than 64 bits, which YAML may hold
+        return json.dumps(value, default=_plain, sort_keys=True, separators=(",", ":")).encode()
 
 
 def digest(value: Any) -> str:
@@ -28,6 +33,8 @@ def _plain(value: Any) -> Any:
         return sorted(value)
     if isinstance(value, bytes):
         return value.hex()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: getattr(value, each.name) for each in fields(value)}
     if hasattr(value, "items"):
         return dict(value.items())
     return str(value)

@@ -3,6 +3,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from dictamesh.runtime.compile.canonical import digest
 from dictamesh.runtime.compile.contract import service_levels
@@ -10,8 +11,11 @@ from dictamesh.runtime.compile.entity import plan_entity
 from dictamesh.runtime.compile.graphql import sdl
 from dictamesh.runtime.compile.plan import EntityPlan, Plan, ProductPlan, ServerPlan, TestPlan
 from dictamesh.specs.diagnostics import Diagnostic, Findings
-from dictamesh.specs.model import Mesh, Policy, Product
+from dictamesh.specs.model import Policy, Product
 from dictamesh.specs.resolved import Declared, Link, Specs
+
+OUTSIDE = frozenset({"runtime", "include", "catalog"})
+"""Keys of the mesh file that are settings of the process, or say where its documents lie (S27)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ def compile_specs(specs: Specs) -> Compiled:
         sdl=sdl(entities),
         notes=tuple(_notes(entities.values())),
         hash="",
+        documents=dict(_documents(specs)),
     )
     return Compiled(replace(draft, hash=plan_hash(draft)), tuple(findings))
 
@@ -53,7 +58,7 @@ def plan_hash(plan: Plan) -> str:
     return digest(
         [
             plan.name,
-            _hashed_mesh(plan.mesh),
+            plan.documents,
             plan.servers,
             plan.products,
             {address: _hashed_entity(entity) for address, entity in plan.entities.items()},
@@ -62,10 +67,6 @@ def plan_hash(plan: Plan) -> str:
             [(test.policy, test.index, test.test) for test in plan.tests],
         ]
     )
-
-
-def _hashed_mesh(mesh: Mesh) -> dict[str, object]:
-    return mesh.model_dump(mode="json", by_alias=True, exclude={"runtime", "include", "servers", "catalog"})
 
 
 def _hashed_entity(entity: EntityPlan) -> list[object]:
@@ -81,6 +82,16 @@ def _hashed_entity(entity: EntityPlan) -> list[object]:
         [entity.singular, entity.plural, entity.description, entity.coerce, entity.timezone, entity.surrogate],
         [entity.cache_ttl, entity.stale_for],
     ]
+
+
+def _documents(specs: Specs) -> Iterable[tuple[str, str]]:
+    """What every document says, whoever reads it: a contract is more than what the mesh runs by."""
+    said: Any = specs.mesh.site.plain
+    yield "Mesh", digest({key: value for key, value in said.items() if key not in OUTSIDE})
+    yield "Taxonomy", digest(specs.taxonomy.model_dump(mode="json", by_alias=True, exclude_unset=True))
+    for kind, declared in (("DataProduct", specs.products), ("Policy", specs.policies)):
+        for name, each in declared.items():
+            yield f"{kind}/{name}", digest(each.site.plain)
 
 
 def _by_holder(links: Iterable[Link]) -> dict[str, list[Link]]:

@@ -2,7 +2,7 @@
 """The plan: what was declared, fully resolved. Frozen, pure, hashed; a running mesh reads nothing else."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dictamesh.specs.expressions.tree import Expr
@@ -44,8 +44,8 @@ class LinkPlan:
     """A relation as seen from one end.
 
     `own` and `theirs` pair field names. `by_key`: theirs are the target's whole primary key, in order. `restrict`:
-    rows of this entity exist only where the related row exists for the caller (S18). `per_parent`: the source cannot look
-    rows up by `theirs`, so each parent costs a call (S11).
+    rows of this entity exist only where the related row exists for the caller (S18). `per_parent`: the source cannot
+    look rows up by `theirs`, so each parent costs a call (S11).
     """
 
     name: str
@@ -158,6 +158,7 @@ class Plan:
     sdl: str
     notes: tuple[str, ...]
     hash: str
+    documents: Mapping[str, str] = field(default_factory=dict)  # a digest of what each document says, by kind and name
 
     def entity_of_type(self, name: str) -> EntityPlan:
         """Return the entity whose GraphQL type is `name`; type names are unique in a mesh."""

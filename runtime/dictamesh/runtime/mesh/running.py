@@ -3,7 +3,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+import os
+from collections.abc import Awaitable, Coroutine, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,13 +13,16 @@ from aiohttp import web
 
 from dictamesh.connectors.sdk import Health, Status
 from dictamesh.runtime.compile.plan import Plan
-from dictamesh.runtime.diff.weakening import Weaker, weaker
+from dictamesh.runtime.diff.weakening import weaker
 from dictamesh.runtime.gateway.serving import Gateway
+from dictamesh.runtime.mesh import telling
 from dictamesh.runtime.mesh.build import Built, build_file
+from dictamesh.runtime.mesh.drift import compare
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.lines import states
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.store import Store, open_store
+from dictamesh.runtime.mesh.telemetry import CountedAudit, PlanTelemetry, counted
 from dictamesh.runtime.mesh.trees import changes
 from dictamesh.runtime.mesh.web import application
 from dictamesh.runtime.mesh.world import Needs, World, make_world
@@ -33,7 +37,10 @@ from dictamesh.specs.model import Runtime
 _LOG = logging.getLogger("dictamesh.mesh")
 
 Trigger = Literal["watch", "signal"]
-Reloaded = Literal["same", "invalid", "refused", "failed", "done"]
+Reloaded = Literal["unchanged", "invalid", "refused", "failed", "applied"]
+
+# Left for the end after the last operation: ports, audit, PostgreSQL.
+_CLOSING = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,6 @@ class Start:
     plan: Plan
     settings: Runtime
     accept_weaker: bool = False
-    on_weaker: Callable[[tuple[Weaker, ...]], None] = lambda _found: None
 
 
 class RunningMesh:
@@ -66,6 +72,7 @@ class RunningMesh:
         self.http: Listening
         self.metrics_http: Listening
         self._reloading = asyncio.Lock()
+        self._probed: tuple[str, ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -74,34 +81,38 @@ class RunningMesh:
 
     async def open(self) -> None:
         """Open the world and the ports; raises StartFailed."""
+        telling.findings(self.built.diagnostics)
         self.world = await self._make(self.start.plan, None)
+        _LOG.info("adapters ready", extra={"count": len(self.world.lines)})
+        _LOG.info("governance ready", extra={"count": len(self.start.plan.rules.fields)})
         await self.store.register(self.start.plan, self.resolver)
-        _LOG.info("catalog ready", extra={"layer": "catalog"})
+        _LOG.info("catalog ready", extra={"count": len(self.start.plan.entities)})
         self._use(self.world)
         self.gateway = Gateway(self.world.serving)
-        _LOG.info("gateway ready", extra={"layer": "gateway"})
-        settings = self.start.settings
-        app = application(
-            self.gateway,
-            self.store.locations,
-            lambda: (self.world.plan, self.world.access),
-            self.checks,
-            self.metrics,
-            self.drain,
-        )
-        self.metrics_http = await _listening(
-            listen(metrics_app(self.metrics), settings.host, settings.metrics_port), settings
-        )
-        self.http = await _listening(_serve(app, settings), settings)
+        _LOG.info("gateway ready", extra={"count": len(self.start.plan.entities)})
+        await self._listen(self.start.settings)
         self.checks.mark_started()
         self.metrics.set("ready", 1)
-        if settings.watch:
+        if self.start.settings.watch:
             self._spawn(self._watch())
 
+    async def _listen(self, settings: Runtime) -> None:
+        app = application(self.gateway, self.store.locations, lambda: self.world, self.checks, self.metrics, self.drain)
+        metrics = listen(metrics_app(self.metrics), settings.host, settings.metrics_port)
+        self.metrics_http = await _listening(metrics, settings.host, settings.metrics_port, "--metrics-port")
+        self.http = await _listening(_serve(app, settings), settings.host, settings.port, "--port")
+
     async def reload(self, trigger: Trigger) -> Reloaded:
-        """Serve what the tree says now, if it may be (S29); what is served stays as it is otherwise."""
+        """Serve what the tree says now, if it may be (S29); what is served stays as it is otherwise.
+
+        A signal resolves references anew, too, where the specs are unchanged.
+        """
         async with self._reloading:
-            outcome = await self._reload(trigger)
+            try:
+                outcome = await self._reload(trigger)
+            except Exception as error:  # noqa: BLE001 - the watcher must outlive whatever a change brings
+                _LOG.error("the changed specs cannot be served; the mesh goes on as it was", exc_info=error)
+                outcome = "failed"
         self.metrics.count("reloads_total", outcome)
         return outcome
 
@@ -109,46 +120,46 @@ class RunningMesh:
         built = await asyncio.to_thread(build_file, self.start.config)
         self.built = built
         if built.plan is None:
+            telling.findings(built.diagnostics)
             errors = sum(each.severity is Severity.ERROR for each in built.diagnostics)
             _LOG.error("the changed specs have errors; the mesh goes on as it was", extra={"count": errors})
             return "invalid"
         old = self.world
-        if built.plan.hash == old.plan.hash:
-            return "same"
-        loosened = weaker(old.plan, built.plan)
-        if loosened and trigger == "watch" and not self.start.accept_weaker:
-            self.start.on_weaker(loosened)
+        if built.plan.hash == old.plan.hash and trigger == "watch":
+            return "unchanged"
+        found = await asyncio.to_thread(weaker, old.plan, built.plan)
+        if found and trigger == "watch" and not self.start.accept_weaker:
+            telling.loosened(found)
             _LOG.error(
                 "the changed specs would show more to somebody; send SIGHUP to accept, or start with --accept-weaker",
-                extra={"count": len(loosened)},
+                extra={"count": len(found)},
             )
             return "refused"
+        telling.findings(built.diagnostics)
         return await self._exchange(old, built.plan)
 
     async def _exchange(self, old: World, plan: Plan) -> Reloaded:
+        new: World | None = None
         try:
             new = await self._make(plan, old)
-        except StartFailed as failed:
-            _LOG.error("the changed specs cannot be served; the mesh goes on as it was", exc_info=failed)
-            return "failed"
-        try:
             await self.store.register(plan, self.resolver)
-        except StartFailed as failed:
-            _LOG.error("the changed specs cannot be registered; the mesh goes on as it was", exc_info=failed)
-            await new.retire(old, 0)
+        except StartFailed as failure:
+            telling.failed("the changed specs cannot be served; the mesh goes on as it was", failure)
+            if new is not None:
+                await new.retire(old, 0)
             return "failed"
         self._use(new)
         self.world = new
         self.gateway.exchange(new.serving)
         self._spawn(old.retire(new, self.start.settings.shutdown_timeout))
-        _LOG.info("reloaded", extra={"plan": plan.hash[:12]})
-        return "done"
+        _LOG.info("reloaded", extra={"plan_hash": plan.hash[:12]})
+        return "applied"
 
     async def stop(self) -> int:
         """Drain, then close everything; return how many operations were cut off (AR-8)."""
         self.drain.begin_drain()
         self.metrics.set("ready", 0)
-        left = await self.drain.wait(self.start.settings.shutdown_timeout - 2)
+        left = await self.drain.wait(max(self.start.settings.shutdown_timeout - _CLOSING, 0))
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -163,23 +174,26 @@ class RunningMesh:
     async def _make(self, plan: Plan, before: World | None) -> World:
         needs = Needs(
             resolver=self.resolver,
-            audit=self.store.audit,
+            audit=CountedAudit(self.store.audit, self.metrics),
             data_dir=Path(self.start.settings.data_dir),
             l1=self.l1,
             listeners=self.listeners,
             unknown_roles=lambda count: self.metrics.count("unknown_roles_total", by=count),
             observed=self.metrics.graphql_operation,
+            telemetry=lambda plan: PlanTelemetry(self.metrics, plan),
+            admitted=lambda authenticate: counted(self.metrics, authenticate),
         )
         return await make_world(plan, needs, before)
 
     def _use(self, world: World) -> None:
         self.metrics.use_plan(world.plan.hash, _served(world.plan))
-        for name in getattr(self, "_probed", ()):
+        for name in self._probed:
             self.checks.remove(name)
-        self._probed = [f"server:{name}" for name in world.lines]
+        self._probed = tuple(f"server:{name}" for name in world.lines)
         for name, opened in world.lines.items():
             self.checks.add(f"server:{name}", opened.line.connector.health, required=False)
         self.checks.add("catalog", self._catalog)
+        self._spawn(_held(world, compare(world.plan, world.lines)))
 
     async def _catalog(self) -> Health:
         await self.store.pool.rows(b"SELECT 1")
@@ -230,11 +244,18 @@ async def _serve(app: web.Application, settings: Runtime) -> Listening:
     return Listening(settings.host, int(runner.addresses[0][1]), runner)
 
 
-async def _listening(opening: Awaitable[Listening], settings: Runtime) -> Listening:
+async def _listening(opening: Awaitable[Listening], host: str, port: int, option: str) -> Listening:
     try:
         return await opening
     except OSError as error:
+        reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else "no such address"
         raise StartFailed(
-            f"a port of {settings.host} cannot be had ({error.strerror})",
-            "choose others with --port and --metrics-port; 0 picks a free one",
+            f"port {port} of {host} cannot be had ({reason})", f"choose another with {option}; 0 picks a free one"
         ) from None
+    except OverflowError:
+        raise StartFailed(f"{port} is no port", f"choose one of 0 to 65535 with {option}") from None
+
+
+async def _held(world: World, work: Coroutine[Any, Any, object]) -> None:
+    with world.held():
+        await work

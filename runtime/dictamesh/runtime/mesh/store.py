@@ -68,7 +68,7 @@ async def open_store(declared: Catalog, data_dir: Path, resolver: Resolver) -> S
         else:
             lock = await asyncio.to_thread(own, data_dir)
             dsn, where = resolver.text(declared.dsn, "catalog.dsn"), "PostgreSQL of catalog.dsn"
-        pool = await open_pool(dsn, PoolSettings(max_size=declared.pool.max, idle=declared.pool.idle))
+        pool = await open_pool(dsn, PoolSettings(declared.pool.max, min(declared.pool.idle, declared.pool.max)))
         await _migrate(pool, declared)
         await import_jsonl(pool, data_dir / FILE_NAME)
         return Store(pool, open_audit(pool), Locations(pool), where, embedded, lock)

@@ -10,27 +10,26 @@ from aiohttp.typedefs import Handler, Middleware
 from dictamesh.runtime.catalog.queries import Locations
 from dictamesh.runtime.catalog.routes import Access, RequestRefused
 from dictamesh.runtime.catalog.routes import routes as catalog_routes
-from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.gateway.http import routes as gateway_routes
 from dictamesh.runtime.gateway.serving import Gateway
-from dictamesh.runtime.governance.access import AccessCache
 from dictamesh.runtime.governance.principal import Principal
 from dictamesh.runtime.governance.refusals import PurposeRefused, Unauthenticated
+from dictamesh.runtime.mesh.world import World
 from dictamesh.runtime.observe.drain import Drain
 from dictamesh.runtime.observe.health import Checks
 from dictamesh.runtime.observe.metrics import Metrics
 from dictamesh.runtime.observe.server import health_routes
 
-Rights = Callable[[], tuple[Plan, AccessCache]]
+Current = Callable[[], World]
 
 
 def application(
-    gateway: Gateway, locations: Locations, rights: Rights, checks: Checks, metrics: Metrics, drain: Drain
+    gateway: Gateway, locations: Locations, current: Current, checks: Checks, metrics: Metrics, drain: Drain
 ) -> web.Application:
-    """Build the application; `rights` gives the plan being served and its decisions."""
-    app = web.Application(middlewares=[_observed(metrics, drain)], client_max_size=0)
+    """Build the application; `current` gives what is being served."""
+    app = web.Application(middlewares=[_observed(metrics, drain, current)], client_max_size=0)
     app.add_routes(gateway_routes(gateway))
-    app.add_routes(catalog_routes(locations, _catalog_access(gateway, rights)))
+    app.add_routes(catalog_routes(locations, _catalog_access(gateway, current)))
     app.add_routes(health_routes(checks))
     app.router.add_get("/", _front)
     metrics.allow_routes(resource.canonical for resource in app.router.resources())
@@ -41,11 +40,11 @@ async def _front(_: web.Request) -> web.StreamResponse:
     raise web.HTTPFound("/graphql")
 
 
-def _observed(metrics: Metrics, drain: Drain) -> Middleware:
+def _observed(metrics: Metrics, drain: Drain, current: Current) -> Middleware:
     @web.middleware
     async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
         started, status = time.perf_counter(), 500
-        with drain.operation():
+        with drain.operation(), current().held():  # a reload leaves the lines open for whom it meets under way
             try:
                 response = await handler(request)
                 status = response.status
@@ -61,7 +60,7 @@ def _observed(metrics: Metrics, drain: Drain) -> Middleware:
     return observed
 
 
-def _catalog_access(gateway: Gateway, rights: Rights) -> Access[Principal]:
+def _catalog_access(gateway: Gateway, current: Current) -> Access[Principal]:
     async def authenticate(request: web.Request) -> Principal | None:
         try:
             principal = await gateway.current.authenticate(request.headers)
@@ -72,11 +71,11 @@ def _catalog_access(gateway: Gateway, rights: Rights) -> Access[Principal]:
         return principal if principal.authenticated else None
 
     def visible(principal: Principal, entity_type: str) -> bool:
-        plan, decisions = rights()
-        entity = next((each for each in plan.entities.values() if each.name == entity_type), None)
+        world = current()
+        entity = next((each for each in world.plan.entities.values() if each.name == entity_type), None)
         if entity is None:
             return True  # deprecated: known to the catalog alone
-        access = decisions.access(principal)
+        access = world.access.access(principal)
         return access.rows(entity.address) is not False and access.key_visible(entity.address)
 
     return Access(authenticate, visible)

@@ -2,19 +2,22 @@
 """One plan being served: its lines, its decisions, its way of answering. A reload makes another (S29)."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dictamesh.runtime.adapters.adapters import Adapters
+from dictamesh.runtime.adapters.telemetry import SILENT, Telemetry
 from dictamesh.runtime.compile.plan import Plan
-from dictamesh.runtime.gateway.contract import Outcome, PreparedOperation, RequestInfo, Run
+from dictamesh.runtime.gateway.contract import Authenticate
+from dictamesh.runtime.gateway.engines.tartiflette import EngineUnavailable
 from dictamesh.runtime.gateway.execution.run import Execution, make_run
 from dictamesh.runtime.gateway.serving import Observed, Serving, serving, unobserved
 from dictamesh.runtime.governance.access import AccessCache
 from dictamesh.runtime.governance.audit import AuditSink
 from dictamesh.runtime.governance.authenticate import Authenticator, mask_keys
+from dictamesh.runtime.governance.refusals import MissingSecret
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.lines import Lines, close_lines, lines_of, open_lines, unused
 from dictamesh.runtime.mesh.references import Resolver
@@ -34,7 +37,7 @@ class World:
     running: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
-    @contextmanager
+    @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Keep the lines of this plan open for as long as the block runs, whatever is served meanwhile."""
         self.running += 1
@@ -48,14 +51,14 @@ class World:
     async def retire(self, successor: "World | None", patience: float) -> None:
         """Wait for the requests under way, `patience` seconds at most, then close what no successor uses."""
         try:
-            async with asyncio.timeout(patience):
-                while self.running:
-                    self.idle.clear()
-                    await self.idle.wait()
-        except TimeoutError:
-            pass
-        await close_lines(unused(self.lines, successor.lines if successor else {}))
-        await self.authenticator.close()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    while self.running:
+                        self.idle.clear()
+                        await self.idle.wait()
+        finally:
+            await close_lines(unused(self.lines, successor.lines if successor else {}))
+            await self.authenticator.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class Needs:
     listeners: Listeners
     unknown_roles: Callable[[int], None] = lambda _count: None
     observed: Observed = unobserved
+    telemetry: Callable[[Plan], Telemetry] = lambda _plan: SILENT
+    admitted: Callable[[Authenticate], Authenticate] = lambda authenticate: authenticate
 
 
 async def make_world(plan: Plan, needs: Needs, before: World | None = None) -> World:
@@ -85,9 +90,8 @@ async def make_world(plan: Plan, needs: Needs, before: World | None = None) -> W
 
 def _world(plan: Plan, needs: Needs, lines: Lines, secrets: dict[str, str]) -> World:
     mesh = plan.mesh
-    keys = mask_keys(mesh.security, secrets)
-    access = AccessCache(plan, keys)
     try:
+        keys = mask_keys(mesh.security, secrets)
         authenticator = Authenticator(
             mesh.security,
             mesh.roles,
@@ -96,9 +100,16 @@ def _world(plan: Plan, needs: Needs, lines: Lines, secrets: dict[str, str]) -> W
             folder=needs.resolver.folder,
             unknown_roles=needs.unknown_roles,
         )
+    except MissingSecret as missing:
+        raise StartFailed(f"{missing.place}: {missing.reference} is empty", "give it a value") from None
     except ValueError as error:
         raise StartFailed(str(error), "give each caller a key of its own") from None
-    adapters = Adapters(plan, lines_of(lines), needs.l1 if mesh.cache.enabled else None)
+    access = AccessCache(plan, keys)
+    adapters = Adapters(plan, lines_of(lines), needs.l1 if mesh.cache.enabled else None, needs.telemetry(plan))
     subjects = audit_key(plan, keys, needs.data_dir)
     run = make_run(Execution(plan, adapters, access.access, needs.audit, subjects, keys))
-    return World(plan, lines, access, authenticator, serving(plan, run, authenticator.principal, needs.observed))
+    try:
+        served = serving(plan, run, needs.admitted(authenticator.principal), needs.observed)
+    except EngineUnavailable as missing:
+        raise StartFailed("gateway.engine: tartiflette is not installed", str(missing)) from None
+    return World(plan, lines, access, authenticator, served)

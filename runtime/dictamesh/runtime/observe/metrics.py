@@ -106,13 +106,6 @@ class Metrics:
         if call.keys is not None:
             self.observe("source_batch_size", call.keys, of.server)
 
-    def adapter_request(self, of: Served, operation: str, outcome: str, seconds: float) -> None:
-        """Record a read of an entity, from cache or source; outcome `degraded` is last known good (AR-5)."""
-        self.count("adapter_requests_total", of.product, of.entity, operation, outcome)
-        self.observe("adapter_request_duration_seconds", seconds, of.entity, operation)
-        if outcome == "degraded":
-            self.count("degraded_answers_total", of.entity)
-
     def cache_lookup(self, layer: str, outcome: str, entity: str, times: int = 1) -> None:
         """Record look-ups in one cache layer: `hit`, `miss` or `stale`."""
         self.count("cache_requests_total", layer, outcome, entity, by=times)

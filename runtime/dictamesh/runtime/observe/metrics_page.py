@@ -14,14 +14,14 @@ becomes `{OTHER}`. Durations are in seconds.
 
 _ELSEWHERE = (
     ("`circuit_breaker_state_change`", f"`{PREFIX}_breaker_transitions_total`"),
-    ("`adapter.request.duration` (ms)", f"`{PREFIX}_adapter_request_duration_seconds`"),
+    ("`adapter.request.duration` (ms)", f"`{PREFIX}_source_request_duration_seconds`"),
     ("`adapter_cache_hits{layer}`", f"`{PREFIX}_cache_hits_total`"),
     ("`graphql_query_duration_seconds`", f"`{PREFIX}_graphql_operation_duration_seconds`"),
 )
 
 _ALERTS = (
     ("a source is cut off", f"`{PREFIX}_breaker_state == 2`"),
-    ("answers come from last known good rows", f"`rate({PREFIX}_degraded_answers_total[5m]) > 0`"),
+    ("answers come from last known good rows", f'`rate({PREFIX}_cache_requests_total{{outcome="stale"}}[5m]) > 0`'),
     ("audit rows are not written", f"`increase({PREFIX}_audit_failures_total[5m]) > 0`"),
     (
         "the configuration on disk is not the one that runs",

@@ -64,11 +64,11 @@ def integer_operation(name: str, kind: Kind) -> Callable[..., int]:
         return within(kind, a * b)
 
     def div(a: int, b: int) -> int:
-        quotient = abs(a) // abs(_divisor(b))
+        quotient: int = abs(a) // abs(_divisor(b))
         return within(kind, quotient if (a < 0) == (b < 0) else -quotient)
 
     def mod(a: int, b: int) -> int:
-        rest = abs(a) % abs(_divisor(b))
+        rest: int = abs(a) % abs(_divisor(b))
         return -rest if a < 0 else rest
 
     def neg(a: int) -> int:
@@ -77,7 +77,8 @@ def integer_operation(name: str, kind: Kind) -> Callable[..., int]:
     def absolute(a: int) -> int:
         return within(kind, abs(a))
 
-    return {"add": add, "sub": sub, "mul": mul, "div": div, "mod": mod, "neg": neg, "abs": absolute}[name]
+    operations: dict[str, Callable[..., int]] = {"add": add, "sub": sub, "mul": mul, "div": div, "mod": mod}
+    return (operations | {"neg": neg, "abs": absolute})[name]
 
 
 def _divisor(value: Any) -> Any:

@@ -80,7 +80,7 @@ def overflows(call: Call) -> bool:
 def can_be_zero(expr: Expr) -> bool:
     """Return whether a number can be zero; what is not known to differ can be."""
     if isinstance(expr, Literal):
-        return expr.value == 0
+        return bool(expr.value == 0)
     if expr.type.kind in INTEGER_RANGE:
         low, high = bounds(expr)
         return low <= 0 <= high

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Building calls: the operand types decide the signature, conversions become casts, constants take the type they meet."""
+"""Building calls: the operand types decide the signature, conversions become casts, constants fit in."""
 
 from collections.abc import Callable
 
@@ -17,8 +17,9 @@ _UNORDERED = frozenset({Kind.JSON, Kind.OBJECT, Kind.ARRAY})
 def call(name: str, *args: Expr) -> Expr:
     """Build a call of the operator or function `name` of the table; raises `Misfit` when the arguments do not fit.
 
-    Arguments are converted as PostgreSQL converts them: `call("eq", date_column, Literal("2024-01-01", STRING))` compares
-    dates. The result need not be a Call of that name: constants are folded and some operators are written with others.
+    Arguments are converted as PostgreSQL converts them: `call("eq", date_column, Literal("2024-01-01", STRING))`
+    compares dates. The result need not be a Call of that name: casts of constants are done at once, and some operators
+    are written with others.
     """
     form = _FORMS.get(name)
     if form is not None:

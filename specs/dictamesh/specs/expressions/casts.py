@@ -102,12 +102,12 @@ def text_to_timestamp(value: str) -> datetime:
         raise _invalid(Kind.TIMESTAMP)
     year, month, day, hour, minute, second, fraction, sign, hours, minutes = match.groups()
     try:
-        moment = datetime(
-            *(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0)),
-            int((fraction or "").ljust(6, "0")),
+        day_time = datetime.combine(
+            date(int(year), int(month), int(day)),
+            time(int(hour or 0), int(minute or 0), int(second or 0), int((fraction or "").ljust(6, "0"))),
             _offset(sign, hours, minutes),
         )
-        return moment.astimezone(UTC)
+        return day_time.astimezone(UTC)
     except (ValueError, OverflowError):
         raise _invalid(Kind.TIMESTAMP) from None
 

@@ -53,7 +53,8 @@ _OTHER = {
 def _from_text(writer: Writer, kind: Kind, value: exp.Expr) -> exp.Expr:
     if kind is Kind.BOOLEAN:
         words = [", ".join(f"'{word}'" for word in sorted(known)) for known in (TRUE_TEXT, FALSE_TEXT)]
-        text = f"CASE WHEN LOWER(TRIM(_0, _1)) IN ({words[0]}) THEN TRUE WHEN LOWER(TRIM(_0, _1)) IN ({words[1]}) THEN FALSE END"
+        text = f"CASE WHEN LOWER(TRIM(_0, _1)) IN ({words[0]}) THEN TRUE "
+        text += f"WHEN LOWER(TRIM(_0, _1)) IN ({words[1]}) THEN FALSE END"
         return writer.fill(text, value, text_constant(writer, SPACE))
     read = f"TRY_CAST(TRIM(_0, _2) AS {type_name(Type(kind))})"
     if kind is Kind.FLOAT:

@@ -78,7 +78,8 @@ def _to_text(writer: Writer, kind: Kind, value: exp.Expr) -> exp.Expr:
 def _from_text(writer: Writer, target: Type, value: exp.Expr) -> exp.Expr:
     kind = target.kind
     if kind in _RANGE:
-        text = f"CASE WHEN {_NUMERIC} THEN CASE WHEN CAST(_0 AS NUMERIC) {_RANGE[kind]} THEN CAST(_0 AS {_NAME[kind]}) END END"
+        text = f"CASE WHEN {_NUMERIC} THEN CASE WHEN CAST(_0 AS NUMERIC) {_RANGE[kind]} "
+        text += f"THEN CAST(_0 AS {_NAME[kind]}) END END"
         return writer.fill(text, value, text_constant(writer, INTEGER_PATTERN))
     if kind in {Kind.DECIMAL, Kind.FLOAT}:
         number = writer.fill(
@@ -97,7 +98,8 @@ def _from_text(writer: Writer, target: Type, value: exp.Expr) -> exp.Expr:
 
 def _boolean(writer: Writer, value: exp.Expr) -> exp.Expr:
     words = [", ".join(f"'{word}'" for word in sorted(known)) for known in (TRUE_TEXT, FALSE_TEXT)]
-    text = f"CASE WHEN LOWER(BTRIM(_0, _1)) IN ({words[0]}) THEN TRUE WHEN LOWER(BTRIM(_0, _1)) IN ({words[1]}) THEN FALSE END"
+    text = f"CASE WHEN LOWER(BTRIM(_0, _1)) IN ({words[0]}) THEN TRUE "
+    text += f"WHEN LOWER(BTRIM(_0, _1)) IN ({words[1]}) THEN FALSE END"
     return writer.fill(text, value, text_constant(writer, SPACE))
 
 

@@ -52,7 +52,7 @@ _TYPES: dict[exp.DType, Type] = {
 }
 _TYPE_HINT = "text, integer, bigint, numeric, numeric(p,s), double precision, boolean, date, time, timestamp, jsonb"
 
-_BINARY: dict[type[exp.Expression], str] = {
+_BINARY: dict[type[exp.Expr], str] = {
     exp.EQ: "eq",
     exp.NEQ: "ne",
     exp.LT: "lt",
@@ -69,7 +69,7 @@ _BINARY: dict[type[exp.Expression], str] = {
     exp.Like: "like",
     exp.ILike: "ilike",
 }
-_JSON: dict[type[exp.Expression], str] = {
+_JSON: dict[type[exp.Expr], str] = {
     exp.JSONExtract: "json_get",
     exp.JSONExtractScalar: "json_get_text",
     exp.JSONBExtract: "json_path",
@@ -115,14 +115,14 @@ class _Checker:
     scope: Scope
     problems: list[Problem] = field(default_factory=list)
 
-    def expr(self, node: exp.Expression) -> Expr:
+    def expr(self, node: exp.Expr) -> Expr:
         """Return the tree of `node`; raises _Fault after its problems are recorded."""
         try:
             return self._dispatch(node)
         except Misfit as misfit:
             raise self._fault(node, "type", misfit.message, misfit.hint) from None
 
-    def all(self, nodes: list[exp.Expression]) -> list[Expr]:
+    def all(self, nodes: list[exp.Expr]) -> list[Expr]:
         """Check every node, so that the faults of all are found, before giving up on any."""
         found: list[Expr] = []
         failed = False
@@ -135,11 +135,11 @@ class _Checker:
             raise _Fault
         return found
 
-    def _fault(self, node: exp.Expression, kind: ProblemKind, message: str, hint: str | None = None) -> _Fault:
+    def _fault(self, node: exp.Expr, kind: ProblemKind, message: str, hint: str | None = None) -> _Fault:
         self.problems.append(Problem(kind, message, *span(self.text, node), hint))
         return _Fault()
 
-    def _dispatch(self, node: exp.Expression) -> Expr:
+    def _dispatch(self, node: exp.Expr) -> Expr:
         name = _BINARY.get(type(node))
         if name is not None:
             return self._binary(name, node)
@@ -150,11 +150,11 @@ class _Checker:
             raise self._refused(node)
         return handler(self, node)
 
-    def _refused(self, node: exp.Expression) -> _Fault:
+    def _refused(self, node: exp.Expr) -> _Fault:
         what = _REFUSED.get(type(node), f"{type(node).__name__.lower()} is")
         return self._fault(node, "not-allowed", f"{what} not allowed in an expression")
 
-    def _binary(self, name: str, node: exp.Expression) -> Expr:
+    def _binary(self, name: str, node: exp.Expr) -> Expr:
         left, right = node.this, node.expression
         if isinstance(right, exp.Any):
             return self._any(name, node)
@@ -163,13 +163,13 @@ class _Checker:
         built = call(name, *self.all([left, right]))
         return call("not", built) if node.args.get("negate") else built
 
-    def _any(self, name: str, node: exp.Expression) -> Expr:
+    def _any(self, name: str, node: exp.Expr) -> Expr:
         if name != "eq":
             raise self._fault(node, "not-allowed", "ANY is allowed after = only", "write NOT (a = ANY(list))")
         inner = node.expression.this
         return call("any_eq", *self.all([node.this, inner.this if isinstance(inner, exp.Paren) else inner]))
 
-    def _interval_sum(self, name: str, left: exp.Expression, right: exp.Expression) -> Expr:
+    def _interval_sum(self, name: str, left: exp.Expr, right: exp.Expr) -> Expr:
         interval, other = (left, right) if isinstance(left, exp.Interval) else (right, left)
         if isinstance(other, exp.Interval) or (name == "sub" and interval is left):
             raise self._fault(
@@ -180,7 +180,7 @@ class _Checker:
         sign = -1 if name == "sub" else 1
         return add_interval(moment, sign * months, sign * days, sign * micros)
 
-    def _interval(self, node: exp.Expression) -> tuple[int, int, int]:
+    def _interval(self, node: exp.Expr) -> tuple[int, int, int]:
         value, unit = node.this, node.args.get("unit")
         text = value.this if isinstance(value, exp.Literal) else None
         read = read_interval(f"{text} {unit.name if unit is not None else ''}") if text is not None else None
@@ -190,7 +190,7 @@ class _Checker:
             )
         return read
 
-    def _json(self, node: exp.Expression) -> Expr:
+    def _json(self, node: exp.Expr) -> Expr:
         key = node.expression
         if not isinstance(key, exp.Literal) and not (isinstance(key, exp.Neg) and isinstance(key.this, exp.Literal)):
             start, end = span(self.text, node)
@@ -207,7 +207,7 @@ class _Checker:
             return call(name, value, *(Literal(part, STRING) for part in parts))
         return call(name, value, self._json_key(key))
 
-    def _json_key(self, key: exp.Expression) -> Expr:
+    def _json_key(self, key: exp.Expr) -> Expr:
         if isinstance(key, exp.Literal) and key.is_string:
             return Literal(key.this, STRING)
         index = self.expr(key)
@@ -215,7 +215,7 @@ class _Checker:
             raise self._fault(key, "type", "a JSON key is a text or an integer")
         return index
 
-    def number(self, node: exp.Expression) -> Expr:
+    def number(self, node: exp.Expr) -> Expr:
         if node.args.get("is_string"):
             return Literal(node.this, STRING)
         digits = str(node.this)
@@ -232,7 +232,7 @@ class _Checker:
             raise self._fault(node, "type", "this number is too large")
         return Literal(plain(exact), DECIMAL)
 
-    def column(self, node: exp.Expression) -> Expr:
+    def column(self, node: exp.Expr) -> Expr:
         parts = [
             part for part in (node.args.get(key) for key in ("catalog", "db", "table", "this")) if part is not None
         ]
@@ -248,16 +248,16 @@ class _Checker:
         hint = None if near is None else f"did you mean '{near}'?"
         raise self._fault(parts[part], "unknown-name", f"unknown name '{name}'", hint)
 
-    def dot(self, node: exp.Expression) -> Expr:
+    def dot(self, node: exp.Expr) -> Expr:
         """A path of more than four parts, or a function with a schema, comes as a chain of dots."""
         raise self._fault(node, "not-allowed", "a name of this form is not allowed in an expression")
 
-    def connective(self, node: exp.Expression) -> Expr:
+    def connective(self, node: exp.Expr) -> Expr:
         parts = self.all(operands(node))
         name = "and" if isinstance(node, exp.And) else "or"
         return call(name, *parts)
 
-    def is_(self, node: exp.Expression) -> Expr:
+    def is_(self, node: exp.Expr) -> Expr:
         what = node.expression
         subject = self.expr(node.this)
         if isinstance(what, exp.Null):
@@ -268,20 +268,20 @@ class _Checker:
             raise self._refused(node)
         return call("not", built) if node.args.get("negate") else built
 
-    def between(self, node: exp.Expression) -> Expr:
+    def between(self, node: exp.Expr) -> Expr:
         if node.args.get("symmetric"):
             raise self._fault(node, "not-allowed", "BETWEEN SYMMETRIC is not allowed in an expression")
         subject, low, high = self.all([node.this, node.args["low"], node.args["high"]])
         return call("and", call("ge", subject, low), call("le", subject, high))
 
-    def in_(self, node: exp.Expression) -> Expr:
+    def in_(self, node: exp.Expr) -> Expr:
         if not node.expressions or node.args.get("query") is not None:
             raise self._fault(
                 node, "not-allowed", "IN takes a list of values", "write a = ANY(list) for a list parameter"
             )
         return call("in", *self.all([node.this, *node.expressions]))
 
-    def case(self, node: exp.Expression) -> Expr:
+    def case(self, node: exp.Expr) -> Expr:
         branches = [part for branch in node.args["ifs"] for part in (branch.this, branch.args["true"])]
         default = node.args.get("default")
         nodes = [
@@ -296,14 +296,14 @@ class _Checker:
                 checked[i] = call("eq", subject, checked[i])
         return call("case", *checked)
 
-    def cast(self, node: exp.Expression) -> Expr:
+    def cast(self, node: exp.Expr) -> Expr:
         to = node.args["to"]
         target = self._type(node, to)
         if node.args.get("format") is not None or node.args.get("default") is not None:
             raise self._refused(node)
         return cast(self.expr(node.this), target)
 
-    def _type(self, node: exp.Expression, to: exp.Expression) -> Type:
+    def _type(self, node: exp.Expr, to: exp.Expr) -> Type:
         name = to.this if isinstance(to, exp.DataType) else None
         sizes = [
             int(param.name) if param.name.isdecimal() else -1 for param in to.expressions if hasattr(param, "name")
@@ -321,20 +321,20 @@ class _Checker:
             node, "not-allowed", f"type {written} is not allowed in an expression", f"one of {_TYPE_HINT}"
         )
 
-    def negation(self, node: exp.Expression) -> Expr:
+    def negation(self, node: exp.Expr) -> Expr:
         return call("neg", self.expr(node.this))
 
-    def not_(self, node: exp.Expression) -> Expr:
+    def not_(self, node: exp.Expr) -> Expr:
         return call("not", self.expr(node.this))
 
-    def same(self, node: exp.Expression) -> Expr:
+    def same(self, node: exp.Expr) -> Expr:
         return call("not", call("is_distinct", *self.all([node.this, node.expression])))
 
-    def extract(self, node: exp.Expression) -> Expr:
+    def extract(self, node: exp.Expr) -> Expr:
         subject = self.expr(node.expression)
         return call("extract", self._field(node.this, EXTRACT_FIELDS, subject.type), subject)
 
-    def _field(self, node: exp.Expression, known: tuple[str, ...], of: Type) -> Expr:
+    def _field(self, node: exp.Expr, known: tuple[str, ...], of: Type) -> Expr:
         name = node.name.lower() if isinstance(node, exp.Var | exp.Literal | exp.Column) else ""
         if name not in known:
             near = suggest(name, known)
@@ -345,20 +345,20 @@ class _Checker:
             raise self._fault(node, "type", f"a {of} has no {name}")
         return Literal(name, STRING)
 
-    def trim(self, node: exp.Expression) -> Expr:
+    def trim(self, node: exp.Expr) -> Expr:
         name = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(str(node.args.get("position") or ""), "trim")
         chars = node.args.get("expression")
         return call(name, *self.all([node.this, *([chars] if chars is not None else [])]))
 
-    def substring(self, node: exp.Expression) -> Expr:
+    def substring(self, node: exp.Expr) -> Expr:
         start = node.args.get("start") or exp.Literal.number(1)
         parts = [part for part in (node.this, start, node.args.get("length")) if part is not None]
         return call("substring", *self.all(parts))
 
-    def position(self, node: exp.Expression) -> Expr:
+    def position(self, node: exp.Expr) -> Expr:
         return call("position", *self.all([node.this, node.args["substr"]]))
 
-    def function(self, node: exp.Expression) -> Expr:
+    def function(self, node: exp.Expr) -> Expr:
         written = str(node.this)
         name = written.lower()
         if name not in CALLABLE:
@@ -370,8 +370,10 @@ class _Checker:
                 if kind == "not-allowed"
                 else f"unknown function '{written}'"
             )
-            place = (node.meta["start"], node.meta["end"] + 1) if "start" in node.meta else span(self.text, node)
-            self.problems.append(Problem(kind, message, *place, None if kind == "not-allowed" else hint))
+            start, end = span(self.text, node)
+            if "start" in node.meta:
+                start, end = node.meta["start"], node.meta["end"] + 1
+            self.problems.append(Problem(kind, message, start, end, None if kind == "not-allowed" else hint))
             raise _Fault
         if name == "now":
             return NOW
@@ -382,11 +384,11 @@ class _Checker:
         return call(ALIASES.get(name, name), *self.all(node.expressions))
 
 
-def _inside(checker: _Checker, node: exp.Expression) -> Expr:
+def _inside(checker: _Checker, node: exp.Expr) -> Expr:
     return checker.expr(node.this)
 
 
-_HANDLERS: dict[type[exp.Expression], Callable[[_Checker, exp.Expression], Expr]] = {
+_HANDLERS: dict[type[exp.Expr], Callable[[_Checker, exp.Expr], Expr]] = {
     exp.Literal: _Checker.number,
     exp.Column: _Checker.column,
     exp.Dot: _Checker.dot,
@@ -411,7 +413,7 @@ _HANDLERS: dict[type[exp.Expression], Callable[[_Checker, exp.Expression], Expr]
     exp.StrPosition: _Checker.position,
     exp.Anonymous: _Checker.function,
 }
-_REFUSED: dict[type[exp.Expression], str] = {
+_REFUSED: dict[type[exp.Expr], str] = {
     exp.Subquery: "a sub-select is",
     exp.Select: "a sub-select is",
     exp.Window: "a window is",

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decimals in DuckDB: 38 digits with a fixed scale, so each expression's shape is known before it is written."""
 
+from collections.abc import Callable
+
 from sqlglot import exp
 
 from dictamesh.specs.expressions.arithmetic import scale_of
 from dictamesh.specs.expressions.engines import NotPushable, Writer
-from dictamesh.specs.expressions.tree import Call, Column, Expr, Literal, Parameter
+from dictamesh.specs.expressions.tree import Call, Expr, Literal, Parameter
 from dictamesh.specs.types import DECIMAL, Kind, Type
 
 _MAX = 38
@@ -43,7 +45,7 @@ def shape(expr: Expr) -> Shape:
     """Return how many digits a decimal expression has; raises NotPushable when unknown or more than 38."""
     if isinstance(expr, Literal):
         return _of_literal(expr)
-    if isinstance(expr, Column | Parameter) or (isinstance(expr, Call) and expr.type.precision is not None):
+    if not isinstance(expr, Call) or expr.type.precision is not None:
         return _of_type(expr.type)
     derive = _CALLS.get(expr.name)
     if derive is None:
@@ -113,7 +115,7 @@ def _extract(call: Call) -> Shape:
     return {"epoch": (21, 6), "second": (11, 6)}.get(str(field), (10, 0))
 
 
-_CALLS = {
+_CALLS: dict[str, Callable[[Call], Shape]] = {
     "add": _sum,
     "sub": _sum,
     "mul": _product,

@@ -34,10 +34,10 @@ def emit(
 ) -> Emitted:
     """Write `expr` in the SQL of `engine`; raises NotPushable.
 
-    Constants and parameters are bound, never written: pass one `binds` to all parts of a statement. `column` says how a column
-    is read (see `by_alias`). The value is NULL where the expression fails, so a projection for which `can_fail` holds
-    tells failure from NULL only by evaluating again. With `condition` the SQL is for WHERE: it may be false where it would
-    be NULL, and uses forms that indexes serve.
+    Constants and parameters are bound, never written: pass one `binds` to all parts of a statement. `column` says how
+    a column is read (see `by_alias`). The value is NULL where the expression fails, so a projection for which
+    `can_fail` holds tells failure from NULL only by evaluating again. With `condition` the SQL is for WHERE: it may be
+    false where it would be NULL, and uses forms that indexes serve.
     """
     binds = Binds(engine) if binds is None else binds
     if engine is not Engine.SQLITE and not failure_is_null(expr, condition=condition):

@@ -8,13 +8,16 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.dialects.sqlite import SQLite
+from sqlglot.parsers.duckdb import DuckDBParser
+from sqlglot.parsers.postgres import PostgresParser
+from sqlglot.parsers.sqlite import SQLiteParser
 
 from dictamesh.specs.expressions.jsons import json_text
 from dictamesh.specs.expressions.parse import deep_recursion
@@ -42,7 +45,7 @@ class NotPushable(Exception):  # noqa: N818 - an answer, not an error
 class Binds:
     """The values of one statement, by the names of its placeholders.
 
-    A literal's value is known; a parameter's is supplied for each run, so that one statement text serves every principal.
+    A literal's value is known, a parameter's is given for each run: one statement text serves every principal.
     """
 
     engine: Engine
@@ -131,18 +134,18 @@ def to_sqlite(type_: Type, value: Any) -> Any:
 
 
 class _PostgresTemplate(Postgres):
-    class Parser(Postgres.Parser):  # type: ignore[valid-type,misc] # sqlglot hands its parser classes out as values
-        FUNCTIONS: dict[str, Any] = {}  # noqa: RUF012 - as sqlglot declares it
+    class Parser(PostgresParser):
+        FUNCTIONS: ClassVar[dict[str, Any]] = {}
 
 
 class _DuckDBTemplate(DuckDB):
-    class Parser(DuckDB.Parser):  # type: ignore[valid-type,misc] # as above
-        FUNCTIONS: dict[str, Any] = {}  # noqa: RUF012 - as sqlglot declares it
+    class Parser(DuckDBParser):
+        FUNCTIONS: ClassVar[dict[str, Any]] = {}
 
 
 class _SQLiteTemplate(SQLite):
-    class Parser(SQLite.Parser):  # type: ignore[valid-type,misc] # as above
-        FUNCTIONS: dict[str, Any] = {}  # noqa: RUF012 - as sqlglot declares it
+    class Parser(SQLiteParser):
+        FUNCTIONS: ClassVar[dict[str, Any]] = {}
 
 
 _TEMPLATES: dict[Engine, type[Dialect]] = {
@@ -164,7 +167,10 @@ def _template(engine: Engine, text: str) -> exp.Expr:
 
 
 def fill(engine: Engine, text: str, *args: exp.Expr) -> exp.Expr:
-    """Parse the template `text` (ours, never a user's) and put `args` for `_0`, `_1`, ...; raises NotPushable when it grows too large."""
+    """Parse the template `text` (ours, never a user's) and put `args` for `_0`, `_1`, ...
+
+    Raises NotPushable when the result grows too large.
+    """
     tree = _template(engine, text).copy()
     places = [
         (node, int(match.group(1)))
@@ -194,7 +200,10 @@ def placeholder(name: str) -> exp.Expr:
 
 
 def render(statement: exp.Expr, engine: Engine) -> str:
-    """Write a statement as text for the driver: `%(b0)s` for psycopg (percent signs doubled), `:b0` for sqlite3, `$b0` for duckdb."""
+    """Write a statement as text for the driver.
+
+    A placeholder is `%(b0)s` for psycopg (percent signs are doubled), `:b0` for sqlite3, `$b0` for duckdb.
+    """
     tree = statement.copy()
     for node in list(tree.find_all(exp.Placeholder)):
         mark = exp.var(f"\ue000{node.name}\ue001")

@@ -25,19 +25,19 @@ def parse_json(text: str) -> Any:
 
 
 def json_text(value: Any) -> str:
-    """Write JSON as jsonb does: keys by length then bytes, one space after colon and comma, numbers without exponent."""
+    """Write JSON as jsonb does: keys by length then bytes, a space after colon and comma, no exponents."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, int | float | Decimal):
-        return _number(value)
     if isinstance(value, dict):
         keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
         return "{" + ", ".join(f"{json_text(key)}: {json_text(value[key])}" for key in keys) + "}"
-    return "[" + ", ".join(json_text(item) for item in value) + "]"
+    if isinstance(value, list):
+        return "[" + ", ".join(json_text(item) for item in value) + "]"
+    return _number(value)
 
 
 def _number(value: float | Decimal) -> str:

@@ -50,17 +50,21 @@ def make_date(year: int, month: int, day: int) -> date:
 
 
 TRUNC_FIELDS = ("year", "quarter", "month", "week", "day", "hour", "minute", "second")
-_SMALLER = ("hour", "minute", "second")
 
 
 def truncation(field: str) -> Callable[[datetime], datetime]:
     """Return the function that cuts a timestamp to the start of its `field`."""
 
     def cut(moment: datetime) -> datetime:
-        start = moment.replace(microsecond=0)
-        for smaller in _SMALLER:
-            if field != smaller and (field not in _SMALLER or _SMALLER.index(smaller) > _SMALLER.index(field)):
-                start = start.replace(**{smaller: 0})
+        if field == "second":
+            return moment.replace(microsecond=0)
+        if field == "minute":
+            return moment.replace(second=0, microsecond=0)
+        if field == "hour":
+            return moment.replace(minute=0, second=0, microsecond=0)
+        return day(moment.replace(hour=0, minute=0, second=0, microsecond=0))
+
+    def day(start: datetime) -> datetime:
         if field == "week":
             return start - timedelta(days=start.weekday())
         if field in {"month", "quarter", "year"}:
@@ -132,7 +136,7 @@ MAX_MONTHS, MAX_DAYS = 12_000, 366_000
 
 
 def read_interval(text: str) -> tuple[int, int, int] | None:
-    """Read `1 year -2 days 03:00` as (months, days, microseconds); None when it is not such a text or beyond 1,000 years."""
+    """Read `1 year -2 days 03:00` as (months, days, microseconds); None for other texts and beyond 1,000 years."""
     months = days = micros = at = 0
     while at < len(text):
         clock = _CLOCK.match(text, at)

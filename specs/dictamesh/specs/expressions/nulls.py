@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where NULL may stand for a failure.
 
-Emitted SQL gives NULL where a part fails. That is right for the whole only if NULL spreads from the part to the whole; below
-COALESCE or IS NULL, for instance, it does not. S5 asks for NULL (or false in a filter) whenever a part that is
+Emitted SQL gives NULL where a part fails. That is right for the whole only if NULL spreads from the part to the whole;
+below COALESCE or IS NULL, for instance, it does not. S5 asks for NULL (or false in a filter) whenever a part that is
 evaluated fails.
 """
 

@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """From text to the tree of sqlglot, guarded before and checked after (S5).
 
-Before: size and nesting are measured on tokens, because the parser recurses. After: sqlglot binds some operators otherwise
-than PostgreSQL does, so a tree that PostgreSQL could not have built from the same text is refused.
+Before: size and nesting are measured on tokens, because the parser recurses. After: sqlglot binds some operators
+otherwise than PostgreSQL does, so a tree that PostgreSQL could not have built from the same text is refused.
 """
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
+from typing import Any, ClassVar
 
 from sqlglot import exp
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import ParseError, TokenError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.parsers.postgres import PostgresParser
+from sqlglot.tokenizer_core import Token, TokenType
 
 from dictamesh.specs.expressions.problems import Problem, ProblemKind, Problems
 
@@ -40,24 +42,24 @@ _PARSER_FRAMES = 6000
 _recursion = Lock()
 
 
-def _json_operator(kind: type[exp.Expression]) -> Callable[..., exp.Expression]:
+def _json_operator(kind: type[exp.Expr]) -> Callable[..., exp.Expr]:
     return lambda _parser, this, key: kind(this=this, expression=key)
 
 
 class _Dialect(Postgres):
     """PostgreSQL without sqlglot's own functions: a call stays a name and its arguments."""
 
-    class Parser(Postgres.Parser):
-        FUNCTIONS = {}  # noqa: RUF012 - the name and the shape are sqlglot's
-        FUNCTION_PARSERS = {  # noqa: RUF012 - the name and the shape are sqlglot's
+    class Parser(PostgresParser):
+        FUNCTIONS: ClassVar[dict[str, Any]] = {}
+        FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {
             name: parser
-            for name, parser in Postgres.Parser.FUNCTION_PARSERS.items()
+            for name, parser in PostgresParser.FUNCTION_PARSERS.items()
             if name in {"CAST", "EXTRACT", "POSITION", "SUBSTRING", "TRIM"}
         }
 
-        LAMBDAS = {}  # noqa: RUF012 - the name and the shape are sqlglot's; f(a -> 'b') is JSON access
+        LAMBDAS: ClassVar[dict[Any, Any]] = {}  # f(a -> 'b') is JSON access
         # A key is a key: PostgreSQL reads no JSONPath behind -> and ->>.
-        JSON_OPERATORS = {  # noqa: RUF012 - the name and the shape are sqlglot's
+        JSON_OPERATORS: ClassVar[dict[Any, Any]] = {
             TokenType.ARROW: _json_operator(exp.JSONExtract),
             TokenType.DARROW: _json_operator(exp.JSONExtractScalar),
             TokenType.HASH_ARROW: _json_operator(exp.JSONBExtract),
@@ -65,7 +67,7 @@ class _Dialect(Postgres):
         }
 
 
-def parse(text: str) -> exp.Expression:
+def parse(text: str) -> exp.Expr:
     """Parse one scalar expression; raises `Problems` of kind `syntax`, `too-large` or `not-allowed`."""
     if len(text) > MAX_TEXT:
         raise _fault("too-large", f"the expression has {len(text)} characters, {MAX_TEXT} are allowed", 0, len(text))
@@ -89,7 +91,7 @@ def parse(text: str) -> exp.Expression:
     return tree
 
 
-def span(text: str, node: exp.Expression) -> tuple[int, int]:
+def span(text: str, node: exp.Expr) -> tuple[int, int]:
     """Return the character offsets that `node` covers in `text`, as far as sqlglot kept them."""
     places = [(part.meta["start"], part.meta["end"] + 1) for part in node.walk() if "start" in part.meta]
     if not places:
@@ -140,11 +142,11 @@ def _syntax(text: str, error: ParseError) -> Problems:
     return _fault("syntax", f"unexpected {word!r}", start, end)
 
 
-def _measure(text: str, tree: exp.Expression) -> None:
+def _measure(text: str, tree: exp.Expr) -> None:
     """Refuse a tree deeper than what every later phase can walk; chains of AND and OR count once."""
-    level: list[exp.Expression] = [tree]
+    level: list[exp.Expr] = [tree]
     for _ in range(MAX_DEPTH):
-        below: list[exp.Expression] = []
+        below: list[exp.Expr] = []
         for node in level:
             below.extend(operands(node) if isinstance(node, exp.And | exp.Or) else node.iter_expressions())
         if not below:
@@ -153,9 +155,9 @@ def _measure(text: str, tree: exp.Expression) -> None:
     raise _fault("too-large", f"the expression has a chain of more than {MAX_DEPTH} operators", *span(text, tree))
 
 
-def operands(chain: exp.Expression) -> list[exp.Expression]:
+def operands(chain: exp.Expr) -> list[exp.Expr]:
     """Return the operands of a chain of one connective, from left to right."""
-    found: list[exp.Expression] = []
+    found: list[exp.Expr] = []
     waiting = [chain]
     while waiting:
         node = waiting.pop()
@@ -167,7 +169,7 @@ def operands(chain: exp.Expression) -> list[exp.Expression]:
 
 
 # PostgreSQL manual, 4.1.6: the higher binds tighter. A cast (::) binds tightest, in sqlglot too.
-_BINDS: dict[type[exp.Expression], int] = {
+_BINDS: dict[type[exp.Expr], int] = {
     exp.Or: 1,
     exp.And: 2,
     exp.Not: 3,
@@ -184,30 +186,30 @@ _BINDS: dict[type[exp.Expression], int] = {
 _NOT_ASSOCIATIVE = frozenset({4, 5, 6})
 
 
-def _precedence(text: str, tree: exp.Expression) -> None:
+def _precedence(text: str, tree: exp.Expr) -> None:
     problems = [problem for node in tree.walk() for problem in _misbound(text, node)]
     if problems:
         raise Problems(tuple(problems))
 
 
-def _misbound(text: str, node: exp.Expression) -> Iterator[Problem]:
+def _misbound(text: str, node: exp.Expr) -> Iterator[Problem]:
     mine = _rank(node)
     if mine is None:
         return
     for child in (node.this, node.args.get("expression"), node.args.get("low"), node.args.get("high")):
-        if isinstance(child, exp.Expression):
+        if isinstance(child, exp.Expr):
             theirs = _rank(child)
             if theirs is not None and _reads_otherwise(node, child, mine, theirs):
                 yield _ambiguous(text, child)
 
 
-def _rank(node: exp.Expression) -> int | None:
+def _rank(node: exp.Expr) -> int | None:
     if isinstance(node, exp.Not) and isinstance(node.this, exp.Is | exp.In | exp.Between | exp.Like | exp.ILike):
         return None  # written either way (NOT a IN b, a NOT IN b), both mean this tree
     return _BINDS.get(type(node))
 
 
-def _reads_otherwise(node: exp.Expression, child: exp.Expression, mine: int, theirs: int) -> bool:
+def _reads_otherwise(node: exp.Expr, child: exp.Expr, mine: int, theirs: int) -> bool:
     if theirs != mine:
         return theirs < mine
     if isinstance(node, exp.Not | exp.Neg):
@@ -215,6 +217,6 @@ def _reads_otherwise(node: exp.Expression, child: exp.Expression, mine: int, the
     return mine in _NOT_ASSOCIATIVE or (child is not node.this and mine > 2)
 
 
-def _ambiguous(text: str, child: exp.Expression) -> Problem:
+def _ambiguous(text: str, child: exp.Expr) -> Problem:
     start, end = span(text, child)
     return Problem("syntax", "this part needs parentheses", start, end, f"write ({text[start:end]})")

@@ -27,4 +27,4 @@ class Problems(Exception):  # noqa: N818 - the faults of one text together, not 
 
 
 class ExpressionFailed(Exception):  # noqa: N818 - the word of S5 and of the error code
-    """An expression has no value on this row (division by zero, cast, overflow); the message never shows a value (S5)."""
+    """An expression has no value on this row (division by zero, cast, overflow); the message shows no value (S5)."""

@@ -23,8 +23,8 @@ def compile_python(expr: Expr) -> Evaluate:
     """Return a function of (row, parameters) with the value of `expr`.
 
     The row holds the values of `types.Kind` by name, a nested mapping for each to-one relation that a path goes through
-    (None where there is no related row); a missing name is NULL. Raises ExpressionFailed for a row on which the expression
-    fails (S5).
+    (None where there is no related row); a missing name is NULL. Raises ExpressionFailed for a row on which the
+    expression fails (S5).
     """
     evaluate = _compile(expr)
 
@@ -264,7 +264,8 @@ def _in(call: Call) -> Evaluate:
     items = tuple(rest)
 
     def among(row: Row, parameters: Row) -> bool | None:
-        value, result = needle(row, parameters), False
+        value = needle(row, parameters)
+        result: bool | None = False
         for item in items:
             other = item(row, parameters)
             if value is None or other is None:

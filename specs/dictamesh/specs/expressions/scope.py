@@ -25,9 +25,9 @@ class Scope:
     """What names mean in one expression; they match exactly (S1).
 
     `names` maps a name without a qualifier to the tree it stands for; `groups` does so for the names behind a qualifier
-    (`{"self": {"total": ...}}`); `parameters` maps a dotted name (`principal.countries`) to the type of the value bound to it.
-    Any other dotted name goes to `resolve`, which knows the relations of the entity: it gets the parts and returns a
-    tree or `Missing`.
+    (`{"self": {"total": ...}}`); `parameters` maps a dotted name (`principal.countries`) to the type of its value. Any
+    other dotted name goes to `resolve`, which knows the relations of the entity: it gets the parts and returns a tree
+    or `Missing`.
     """
 
     names: Mapping[str, Expr] = field(default_factory=dict)

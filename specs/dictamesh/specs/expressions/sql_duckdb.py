@@ -268,8 +268,8 @@ def _json_get(writer: Writer, call: Call) -> exp.Expr:
 
 _JSON_KIND = (
     "CASE JSON_TYPE(_0) WHEN 'OBJECT' THEN 'object' WHEN 'ARRAY' THEN 'array' WHEN 'VARCHAR' THEN 'string' "
-    "WHEN 'BOOLEAN' THEN 'boolean' WHEN 'UBIGINT' THEN 'number' WHEN 'BIGINT' THEN 'number' WHEN 'DOUBLE' THEN 'number' "
-    "WHEN 'HUGEINT' THEN 'number' WHEN 'UHUGEINT' THEN 'number' END"
+    "WHEN 'BOOLEAN' THEN 'boolean' WHEN 'UBIGINT' THEN 'number' WHEN 'BIGINT' THEN 'number' "
+    "WHEN 'DOUBLE' THEN 'number' WHEN 'HUGEINT' THEN 'number' WHEN 'UHUGEINT' THEN 'number' END"
 )
 _TEXT_OF_JSON = sql_postgres.not_here("DuckDB writes JSON in another form")
 
@@ -321,7 +321,8 @@ CALLS: dict[str, WriteCall] = {
     "lpad": _padded("LPAD"),
     "rpad": _padded("RPAD"),
     "repeat": template(
-        f"CASE WHEN _0 = '' THEN LEFT(_0, _1) WHEN LENGTH(_0) * GREATEST(CAST(_1 AS BIGINT), 0) <= {MAX_TEXT_RESULT} THEN REPEAT(_0, _1) END"
+        f"CASE WHEN _0 = '' THEN LEFT(_0, _1) "
+        f"WHEN LENGTH(_0) * GREATEST(CAST(_1 AS BIGINT), 0) <= {MAX_TEXT_RESULT} THEN REPEAT(_0, _1) END"
     ),
     "reverse": template("ARRAY_TO_STRING(LIST_REVERSE(STRING_SPLIT(_0, '')), '')"),
     "round": _rounded("ROUND"),

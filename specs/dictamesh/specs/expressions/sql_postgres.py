@@ -6,6 +6,7 @@ a timestamp column has no time zone.
 """
 
 from collections.abc import Callable
+from functools import reduce
 
 from sqlglot import exp
 
@@ -103,7 +104,7 @@ def comparison(call: Call) -> str:
 
 
 def condition_on_column(writer: Writer, call: Call) -> exp.Expr | None:
-    """Return a comparison of a bare column with a constant that an index serves, right where false is as good as NULL."""
+    """Return a comparison of a bare column with a constant in a form that an index serves; for conditions only."""
     column, constant = call.args
     if not isinstance(column, Column) or isinstance(constant, Column | Call) or call.name not in _SYMBOLS:
         return None
@@ -139,9 +140,12 @@ def case(writer: Writer, call: Call) -> exp.Expr:
 def _extreme(name: str) -> WriteCall:
     def write(writer: Writer, call: Call) -> exp.Expr:
         values = list(writer.values(call.args))
-        if call.type.kind is Kind.STRING:
-            values[0] = writer.fill('_0 COLLATE "C"', values[0])
-        return exp.Anonymous(this=name, expressions=values)
+        if call.type.kind is not Kind.STRING:
+            return exp.Anonymous(this=name, expressions=values)
+        # A collation would spread to whatever is done with the result, so it stays inside a condition.
+        symbol = ">=" if name == "GREATEST" else "<="
+        text = f'CASE WHEN _0 COLLATE "C" {symbol} _1 OR _1 IS NULL THEN _0 ELSE _1 END'
+        return reduce(lambda one, other: writer.fill(text, one, other), values)
 
     return write
 
@@ -163,8 +167,8 @@ def _sum(symbol: str) -> WriteCall:
     return write
 
 
-# Double precision raises on overflow and underflow. Each guard computes the same operation scaled by a power of two, which
-# is exact, and compares it with the border between what rounds to a finite number (or not to zero) and what does not.
+# Double precision raises on overflow and underflow. Each guard computes the same operation scaled by a power of two,
+# which is exact, and compares it with the border between what rounds to a finite number, or not to zero, and the rest.
 _HALF = "CAST(0.5 AS DOUBLE PRECISION)"
 _2_1023 = "CAST('8.98846567431157953864652595394512e307' AS DOUBLE PRECISION)"
 _DOWN = "CAST('7.458340731200206743290965315462933837376471534600406894271518333e-155' AS DOUBLE PRECISION)"  # 2^-512
@@ -180,8 +184,9 @@ _FLOAT: dict[str, str] = {
         for sign in "+-"
     },
     "*": f"CASE WHEN CASE WHEN {_BIG} THEN ABS((_0 * {_DOWN}) * (_1 * {_DOWN})) >= 1 "
-    f"WHEN ABS(_0) < 1 AND ABS(_1) < 1 AND _0 <> 0 AND _1 <> 0 THEN CASE WHEN ABS(_0) < {_2_M538} AND ABS(_1) < {_2_M538} "
-    f"THEN TRUE ELSE ABS((_0 * {_UP}) * (_1 * {_UP})) <= {_2_M51} END ELSE FALSE END THEN NULL ELSE _0 * _1 END",
+    f"WHEN ABS(_0) < 1 AND ABS(_1) < 1 AND _0 <> 0 AND _1 <> 0 THEN "
+    f"CASE WHEN ABS(_0) < {_2_M538} AND ABS(_1) < {_2_M538} THEN TRUE "
+    f"ELSE ABS((_0 * {_UP}) * (_1 * {_UP})) <= {_2_M51} END ELSE FALSE END THEN NULL ELSE _0 * _1 END",
     "/": "CASE WHEN _1 = 0 THEN NULL WHEN CASE "
     f"WHEN ABS(_1) < 1 AND ABS(_0) > ABS(_1) THEN ABS(_0) * {_HALF} >= ABS(_1) * {_2_1023} "
     f"WHEN _0 <> 0 AND ABS(_0) < 1 AND ABS(_1) > 1 THEN ABS(_0) * {_2_1023} <= ABS(_1) * {_2_M52} "

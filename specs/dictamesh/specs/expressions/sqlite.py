@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a SQLite connection needs beside its own operators: functions that run the Python back end inside it.
 
-A tree travels as a JSON text that is bound like any value: `["add", "long", [0, ["lit", "long", 1]]]`, where a number is
-an argument of the call. Texts come from trees only.
+A tree travels as a JSON text that is bound like any value, `["add", "long", [0, ["lit", "long", 1]]]`: a number is an
+argument of the call. Texts come from trees only.
 """
 
 import json

@@ -135,7 +135,7 @@ def concat(*parts: str | None) -> str:
 def like_matcher(pattern: str) -> Callable[[str], bool]:
     """Compile a LIKE pattern; raises ExpressionFailed when it is too long or ends in its escape character.
 
-    Between two `%` the leftmost match is taken, so the time is at most length of the text times length of the pattern (S5).
+    Between two `%` the leftmost match is taken: the time is at most length of text times length of pattern (S5).
     """
     anchored_end, segments = _segments(pattern)
     if len(segments) == 1 and anchored_end:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The checked form of an expression: small typed nodes that every back end reads.
 
-A tree is closed: names are resolved, types known, coercions explicit as `Call("cast", ...)`. Two trees are equal when they
-mean the same text after parsing. Trees come from SQL text (`parse` then `check`), from GraphQL filters and from policies.
+A tree is closed: names are resolved, types known, coercions explicit as `Call("cast", ...)`. Two trees are equal when
+they mean the same text after parsing. Trees come from SQL text (`check`), from GraphQL filters and from policies.
 """
 
 from collections.abc import Iterator

@@ -42,7 +42,7 @@ def check_declared(
         place = place / part
     if mesh.sound(place):
         near = suggest(name, names)
-        hint = f"did you mean '{near}'?" if near else f"Declare it under '{'.'.join(path)}' of the mesh file."
+        hint = f"did you mean '{near}'?" if near else f"Declare it under '{'.'.join(map(str, path))}' of the mesh file."
         code = "DM209" if what == "keys" else "DM208"
         findings.error(code, at.key_span if key else at, f"unknown {word} '{name}'", hint)
     return False

@@ -27,7 +27,7 @@ from dictamesh.specs.types import DECIMAL, JSON, Kind, Type
 
 @dataclass(slots=True)
 class FieldResolver:
-    """Resolves the fields of one entity; lives for that one call. `inherited` are tags of the entity and the product."""
+    """Resolves the fields of one entity; lives for that one call. `inherited`: tags of the entity and the product."""
 
     product: Declared[Product]
     entity: Entity
@@ -103,7 +103,7 @@ class FieldResolver:
         expr: Expr = Column((column,), found)
         if found.kind is Kind.DECIMAL and found.precision is not None:
             expr = Call("cast", (Column((column,), DECIMAL),), found)
-        return self._field(f"{self.address}.{model.name}", model, place, found, column, expr, effective, members)
+        return self._field(f"{self.address}.{model.name}", model, place, found, (column, expr), effective, members)
 
     def _type(self, model: Element, place: Site, members: tuple[Field, ...] | None) -> Type:
         mistyped = model.logical_type is None and not self.product.sound(place)
@@ -147,7 +147,7 @@ class FieldResolver:
         effective = check_carried(self.own[model.name], join(read), "what it reads", place, findings)
         self._warn_pii(model, names_read, effective, place)
         return self._field(
-            f"{self.address}.{model.name}", model, place, found, None, expr or Literal(None, found), effective, ()
+            f"{self.address}.{model.name}", model, place, found, (None, expr or Literal(None, found)), effective
         )
 
     def _cure(self, name: str, hint: str | None) -> str | None:
@@ -170,11 +170,11 @@ class FieldResolver:
         model: Property,
         place: Site,
         found: Type,
-        column: str | None,
-        expr: Expr,
+        value: tuple[str | None, Expr],
         effective: Sensitivity,
-        members: tuple[Field, ...],
+        members: tuple[Field, ...] = (),
     ) -> Field:
+        column, expr = value
         return Field(
             address=address,
             model=model,
@@ -213,7 +213,7 @@ class FieldResolver:
         members = self._members(inner, address, path, inner_site(model, place), effective)
         found = self._type(model, place, members)
         column = model.physical_name or model.name
-        return self._field(address, model, place, found, column, Column((column,), found), effective, members)
+        return self._field(address, model, place, found, (column, Column((column,), found)), effective, members)
 
     def _check_short_columns(self) -> None:
         for name, tagged in self.columns.short.items():

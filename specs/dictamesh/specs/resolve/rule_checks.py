@@ -45,10 +45,11 @@ def _check_heard(
         verb = "stands" if len(covering) == 1 else "stand"
         message = f"'{entry.name}' can never speak: {before} {verb} before it and cover{'s' * (verb == 'stands')} it"
         findings.warning("DM802", here / "name", message, "The first rule that applies speaks; reorder or remove.")
-    elif mesh.model.security is None and (entry.roles or entry.purposes or entry.claims):
-        if mesh.sound(mesh.site / "security"):
-            message = f"'{entry.name}' can never speak: without 'security' every caller is anonymous"
-            findings.warning("DM802", here / "name", message, "Add 'security' to the mesh file.")
+        return
+    asks = entry.roles or entry.purposes or entry.claims
+    if asks and mesh.model.security is None and mesh.sound(mesh.site / "security"):
+        message = f"'{entry.name}' can never speak: without 'security' every caller is anonymous"
+        findings.warning("DM802", here / "name", message, "Add 'security' to the mesh file.")
 
 
 def _covering(entry: Condition, earlier: Iterable[Condition]) -> list[str]:

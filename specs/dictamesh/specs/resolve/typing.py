@@ -51,7 +51,7 @@ def decimal_type(text: str) -> Type | None:
     if found[1] is None:
         return DECIMAL
     precision, scale = int(found[1]), int(found[2] or 0)
-    return Type(Kind.DECIMAL, precision=precision, scale=scale) if 1 <= precision and scale <= precision else None
+    return Type(Kind.DECIMAL, precision=precision, scale=scale) if precision >= 1 and scale <= precision else None
 
 
 def column_type(text: str) -> Type | None:
