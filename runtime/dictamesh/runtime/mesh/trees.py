@@ -41,6 +41,9 @@ def _state(folder: Path, name: str) -> tuple[str, int, int]:
 async def changes(config: Path, loaded: Callable[[], Loaded]) -> AsyncIterator[None]:
     """Yield whenever the tree has changed and then stood still for a second; `loaded` gives what was read last."""
     known = await asyncio.to_thread(fingerprint, config, loaded())
+    if await asyncio.to_thread(_outdated, config.parent, loaded(), known):
+        known = await _settled(config, loaded, known)
+        yield
     while True:
         await asyncio.sleep(POLL)
         seen = await asyncio.to_thread(fingerprint, config, loaded())
@@ -48,6 +51,21 @@ async def changes(config: Path, loaded: Callable[[], Loaded]) -> AsyncIterator[N
             continue
         known = await _settled(config, loaded, seen)
         yield
+
+
+def _outdated(folder: Path, loaded: Loaded, seen: Fingerprint) -> bool:
+    """Whether the tree was edited after it was read and before it was watched: a start takes seconds."""
+    there = {name for name, size, _ in seen if size >= 0}
+    return there != set(loaded.sources) or any(
+        _bytes(folder / name) != source.text.encode("utf-8", "surrogatepass") for name, source in loaded.sources.items()
+    )
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 async def _settled(config: Path, loaded: Callable[[], Loaded], seen: Fingerprint) -> Fingerprint:

@@ -77,8 +77,11 @@ Slug = Annotated[str, AfterValidator(_slug), Field(max_length=128)]
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)]
 OneOrMany = Annotated[
     tuple[str, ...],
-    BeforeValidator(lambda value: tuple(v) if isinstance(v := _one_or_many(value), list) else v),
     Field(min_length=1),
+    BeforeValidator(
+        lambda value: tuple(v) if isinstance(v := _one_or_many(value), list) else v,
+        json_schema_input_type=str | list[str],
+    ),
 ]
 ApiVersion = Literal["dictamesh/v1"]
 

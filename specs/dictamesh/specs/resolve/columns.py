@@ -42,7 +42,7 @@ class Columns:
 
     def declare(self, binding: EntitySource, site: Site, words: Vocabulary, findings: Findings) -> None:
         """Note the entries under `columns`, after all properties."""
-        for name, spec in binding.columns.items():
+        for name, spec in sorted(binding.columns.items()):
             place = site / "columns" / name
             long = isinstance(spec, SourceColumnSpec)
             if name in self.types:
