@@ -16,7 +16,7 @@ from dictamesh.specs.jsonschema import document_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOTS = ("specs", "connectors", "runtime")
-DRIVERS = re.compile(r"^\s*(?:import|from) (aiohttp|psycopg|psycopg_pool|duckdb|sqlite3|httpx|requests)\b", re.MULTILINE)
+DRIVERS = re.compile(r"^\s*(?:import|from) (?:aiohttp|psycopg|psycopg_pool|duckdb|sqlite3|httpx)\b", re.MULTILINE)
 DOMAIN_WORDS = re.compile(r"customer|invoice|directus", re.IGNORECASE)
 
 
@@ -29,7 +29,8 @@ def test_the_namespace_package_has_no_init() -> None:
 
 
 def test_imports_go_one_way() -> None:
-    done = subprocess.run([str(Path(sys.executable).with_name("lint-imports"))], cwd=ROOT, capture_output=True, text=True)
+    program = str(Path(sys.executable).with_name("lint-imports"))
+    done = subprocess.run([program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 
@@ -80,7 +81,8 @@ def test_the_examples_fit_the_schema_for_editors() -> None:
 
 
 def test_what_is_generated_is_current() -> None:
-    done = subprocess.run([sys.executable, "tools/generate.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    command = [sys.executable, "tools/generate.py", "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

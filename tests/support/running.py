@@ -25,8 +25,7 @@ from examples.sources.shop import shop_app
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(sys.executable).with_name("dictamesh-runtime")
 TOUR = (
-    "{ customers(limit: 3) { id name email "
-    "invoices(limit: 2) { total items { quantity product { name price } } } } }"
+    "{ customers(limit: 3) { id name email invoices(limit: 2) { total items { quantity product { name price } } } } }"
 )
 READY = re.compile(r"^ready\s+(http://\S+)/graphql", re.MULTILINE)
 METRICS = re.compile(r"^metrics\s+(http://\S+)/metrics", re.MULTILINE)

@@ -8,6 +8,7 @@ otherwise than PostgreSQL does, so a tree that PostgreSQL could not have built f
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from threading import Lock
 from typing import Any, ClassVar
 
@@ -67,8 +68,9 @@ class _Dialect(Postgres):
         }
 
 
+@lru_cache(maxsize=256)  # a condition of a policy is read anew for each entity that it meets
 def parse(text: str) -> exp.Expr:
-    """Parse one scalar expression; raises `Problems` of kind `syntax`, `too-large` or `not-allowed`."""
+    """Parse one scalar expression, to be read only; raises `Problems` (`syntax`, `too-large`, `not-allowed`)."""
     if len(text) > MAX_TEXT:
         raise _fault("too-large", f"the expression has {len(text)} characters, {MAX_TEXT} are allowed", 0, len(text))
     try:
