@@ -7,6 +7,7 @@ from dictamesh.specs.expressions.coerce import Misfit
 from dictamesh.specs.expressions.emit import emit, order_key, pushable
 from dictamesh.specs.expressions.engines import Binds, ColumnOf, Emitted, Engine, NotPushable, by_alias, render
 from dictamesh.specs.expressions.functions import can_fail
+from dictamesh.specs.expressions.page import reference
 from dictamesh.specs.expressions.printing import text
 from dictamesh.specs.expressions.problems import ExpressionFailed, Problem, Problems
 from dictamesh.specs.expressions.python import compile_filter, compile_python
@@ -42,6 +43,7 @@ __all__ = [
     "emit",
     "order_key",
     "pushable",
+    "reference",
     "render",
     "sqlite_decoder",
     "sqlite_functions",

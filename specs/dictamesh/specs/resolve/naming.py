@@ -4,6 +4,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dictamesh.specs.diagnostics import Findings
 from dictamesh.specs.documents import Site
@@ -56,7 +57,8 @@ def type_name(entity: str, path: Iterable[str]) -> str:
     return entity + "".join(upper_first(part) for part in path)
 
 
-def enum_names(values: Iterable[str]) -> tuple[tuple[str, str], ...]:
+@lru_cache(maxsize=4096)
+def enum_names(values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """GraphQL name and text of each value of an enumeration; characters outside GraphQL names become `_`."""
     return tuple((_enum_name(value), value) for value in values)
 
@@ -133,8 +135,9 @@ def values_of(kind: Type) -> tuple[str, ...]:
 
 def _check_enum(field: Field, findings: Findings) -> None:
     names: dict[str, str] = {}
-    at = field.site / "quality" if (field.site / "quality").exists else field.site / "items"
-    for name, value in enum_names(values_of(field.type)):
+    values = values_of(field.type)
+    at = field.site / "quality" if values and (field.site / "quality").exists else field.site / "items"
+    for name, value in enum_names(values):
         if name.startswith("__"):
             message = f"'{value}' becomes '{name}', and names that start with __ belong to GraphQL itself"
             findings.error("DM603", at, message, "Change the value, or drop the enumeration.")

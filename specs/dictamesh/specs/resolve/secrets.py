@@ -129,6 +129,8 @@ def _is_mapping(annotation: Any) -> bool:
 
 def check_references(document: Document, findings: Findings) -> None:
     """Record malformed references anywhere in a document, and references where nothing resolves them."""
+    if "${" not in document.source.text and "\\" not in document.source.text:
+        return  # no text holds one, however it is written
     for path, value in _texts(document.plain(), ()):
         site = Site(document, path)
         for problem in malformed(value):
