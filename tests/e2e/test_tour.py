@@ -90,7 +90,8 @@ async def test_a_masked_field_cannot_be_filtered_by(example: Runtime, sources: S
 
 
 async def test_both_directions_of_every_relation(example: Runtime) -> None:
-    query = '{ invoice(id: "i-00001") { customer { id } items { invoice { id } product { name soldIn(limit: 1) { id } } } } }'
+    items = "items { invoice { id } product { name soldIn(limit: 1) { id } } }"
+    query = f'{{ invoice(id: "i-00001") {{ customer {{ id }} {items} }} }}'
     answer = await example.ask(query, "support")
     invoice = answer["data"]["invoice"]
     assert invoice["customer"] == {"id": "c-0001"}

@@ -48,7 +48,7 @@ def exposed(plan: Plan, who: Principal) -> dict[tuple[str, int], int]:
 
     Rows are under the entity's address: 0 where the row exists, 1 where it does not.
     """
-    keys = {name: b"k" for name in (plan.mesh.security.keys if plan.mesh.security else {})}
+    keys = dict.fromkeys(plan.mesh.security.keys if plan.mesh.security else {}, b"k")
     access = Access(plan, who, keys)
     seen: dict[tuple[str, int], int] = {}
     for entity in plan.entities.values():

@@ -20,7 +20,9 @@ ODD += ("!x y", "'", '"', "#", "- x", "x: y", ".nan", "0x1F", "99999999999999999
 
 _KEY = re.compile(r"(?P<key>[A-Za-z_][\w-]*)(?=:(?: |$))", re.MULTILINE)
 _SCALAR = re.compile(r"(?<=: )(?P<value>[^\s{}\[\],#&*!|>'\"][^{}\[\],#\n]*?|\"[^\"\n]*\"|'[^'\n]*')(?= *(?:[,}\]\n]))")
-_ENTRY = re.compile(r"(?P<entry>(?:, )?[A-Za-z]\w*: (?:\[[^\[\]{}\n]*\]|\{[^{}\n]*\}|[^{}\[\],\n]+|\"[^\"\n]*\"))(?=[,}])")
+_ENTRY = re.compile(
+    r"(?P<entry>(?:, )?[A-Za-z]\w*: (?:\[[^\[\]{}\n]*\]|\{[^{}\n]*\}|[^{}\[\],\n]+|\"[^\"\n]*\"))(?=[,}])"
+)
 _REFERENCE = re.compile(r"\$\{[^}\n]*\}")
 _WORD = re.compile(r"[A-Za-z][\w.]+")
 
@@ -113,7 +115,8 @@ def _nothing(_text: str, _chance: random.Random) -> str:
 
 
 def _one_of(*words: str) -> "Mutation":
-    pattern = re.compile(r"(?<![\w.-])(?:" + "|".join(re.escape(each) for each in sorted(words, reverse=True)) + r")(?![\w.-])")
+    either = "|".join(re.escape(each) for each in sorted(words, reverse=True))
+    pattern = re.compile(rf"(?<![\w.-])(?:{either})(?![\w.-])")
     return _found(pattern, lambda old, chance: chance.choice([each for each in words if each != old]))
 
 

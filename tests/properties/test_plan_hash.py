@@ -93,7 +93,7 @@ GOVERNED = (
     ("policies/privacy.yaml", "effect: allow}", "effect: deny}"),
     ("policies/privacy.yaml", "kind: redact", "kind: nullify"),
     ("policies/privacy.yaml", "owner: privacy-office", "owner: somebody"),
-    ("policies/privacy.yaml", "keep: \"country =", "keep: \"id ="),
+    ("policies/privacy.yaml", 'keep: "country =', 'keep: "id ='),
     ("policies/privacy.yaml", "filter: deny, sort: deny", "filter: deny, sort: allow"),
     ("taxonomy.yaml", "phone, address]", "phone, address, fax]"),
     ("taxonomy.yaml", "finance: {", "finance: {pii: true, "),

@@ -40,7 +40,7 @@ def json_text(value: Any) -> str:
     return _number(value)
 
 
-def _number(value: float | Decimal) -> str:
+def _number(value: Any) -> str:
     if isinstance(value, float):
         if not math.isfinite(value):
             return "null"

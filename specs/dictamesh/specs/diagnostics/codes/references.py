@@ -97,7 +97,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "DM216",
         "circle of restricted relations",
-        "Relations with restrict lead back to where they began, so that whether a row exists would depend on itself (S18).",
+        "Relations with restrict lead back to where they began: whether a row exists would depend on itself (S18).",
         "Take restrict from one of them.",
     ),
     Code(
@@ -115,7 +115,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "DM222",
         "unsuitable key or member",
-        "An entity needs a primary key of plain scalar columns, with positions where there are several; members of objects are plain.",
+        "An entity needs a primary key of plain scalar columns, in positions; members of objects are plain.",
         "Follow the hint of the finding.",
     ),
     Code(
