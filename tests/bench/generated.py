@@ -94,14 +94,14 @@ schema:
       - {{name: email, logicalType: string, classification: restricted, tags: [pii.direct.email]}}
       - name: fullName
         logicalType: string
-        transformLogic: "first_name || ' {n} ' || last_name"
+        transformLogic: "first_name || ' ' || last_name"
         classification: confidential
         tags: [pii.direct.name]
       - {{name: born, logicalType: date, classification: confidential, tags: [pii.indirect.birthdate]}}
       - name: total
         logicalType: number
         physicalType: decimal(12,2)
-        transformLogic: total_cents / 1{n}.0
+        transformLogic: total_cents / 100.0
         classification: confidential
         tags: [finance]
       - name: overdue

@@ -462,6 +462,7 @@ _add(
     "{j} ->> 'k k'",
 )
 _add("i", "jsonb_array_length({j})", "json_array_length({j} -> 'a')")
+_add("b", *(f"d3::numeric(12,2) {op} {{d}}" for op in ("=", "<>", "<", "<=", ">", ">=")), "d3::numeric(6,1) = 2.5")
 _add("b", "{j} IS NULL", "{j} ->> 'b' = 'x'")
 _add("i", "{c}::integer", "CAST({s} AS integer)", "{f}::integer", "{d}::integer", "{l}::integer", "{b}::integer")
 _add("l", "{c}::bigint", "{f}::bigint", "{d}::bigint")

@@ -3,11 +3,10 @@
 
 import argparse
 
-from dictamesh.specs.jsonschema import document_schema
-
 from dictamesh.connectors.registry import manifests
 from dictamesh.runtime.cli.common import plan_of, print_json
 from dictamesh.runtime.cli.exits import FINDINGS, FINE, UsageError
+from dictamesh.specs.jsonschema import document_schema
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
