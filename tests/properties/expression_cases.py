@@ -11,6 +11,7 @@ from dictamesh.specs.expressions import Column, Expr, Problems, Scope, check
 from dictamesh.specs.types import (
     BOOLEAN,
     DATE,
+    DECIMAL,
     FLOAT,
     INT,
     JSON,
@@ -34,6 +35,7 @@ COLUMNS: dict[str, Type] = {
     "f2": FLOAT,
     "d1": MONEY,
     "d2": FINE,
+    "d3": DECIMAL,  # as a source holds it; read by casts to the declared digits (S3)
     "s1": STRING,
     "s2": STRING,
     "c1": STRING,
@@ -169,6 +171,7 @@ POOLS: dict[str, list[Any]] = {
         for t in ("0.00", "1.00", "-0.01", "19.99", "39.98", "9999999999.99", "-9999999999.99", "2.50", "0.05")
     ],
     "d2": [Decimal(t) for t in ("0.000000", "0.000001", "-1.500000", "99999999999999.999999", "3.141593", "-7.000000")],
+    "d3": [Decimal(t) for t in ("2.505", "2.495", "2.5", "-0.005", "0.0049", "1234567.89", "19.99", "9999999999.995")],
     "s": _TEXTS,
     "c1": _CASTS,
     "m1": _MOMENTS,
@@ -319,6 +322,7 @@ _add(
     "{s} ILIKE '%É%'",
     "{s} ILIKE {p}",
     "starts_with({s}, {s})",
+    "starts_with({s}, 'a')",
 )
 _add(
     "s",
@@ -463,6 +467,8 @@ _add(
 )
 _add("i", "jsonb_array_length({j})", "json_array_length({j} -> 'a')")
 _add("b", *(f"d3::numeric(12,2) {op} {{d}}" for op in ("=", "<>", "<", "<=", ">", ">=")), "d3::numeric(6,1) = 2.5")
+_add("b", *(f"d3::numeric(12,2) {op} {{d}}" for op in ("=", "<>", "<", "<=", ">", ">=")), "2.50 = d3::numeric(12,2)")
+_add("b", *(f"d3::numeric(12,2) {op} 2.50" for op in ("=", "<", "<=", ">", ">=")), "d3::numeric(3,1) >= 2.5")
 _add("b", "{j} IS NULL", "{j} ->> 'b' = 'x'")
 _add("i", "{c}::integer", "CAST({s} AS integer)", "{f}::integer", "{d}::integer", "{l}::integer", "{b}::integer")
 _add("l", "{c}::bigint", "{f}::bigint", "{d}::bigint")

@@ -13,9 +13,9 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from dictamesh.specs.expressions import Binds, Engine, render, sqlite_decoder, sqlite_functions
-from dictamesh.specs.expressions.decimals import type_name as duckdb_type
+from dictamesh.specs.expressions.decimals import type_name
 from dictamesh.specs.expressions.engines import to_engine
-from dictamesh.specs.types import Kind, Type
+from dictamesh.specs.types import DECIMAL, Kind, Type
 from tests.properties.expression_cases import COLUMNS, VALUES
 
 Rows = Sequence[Mapping[str, Any]]
@@ -87,9 +87,15 @@ class DuckDB:
 
 
 def _postgres_type(type_: Type) -> str:
+    if type_ == DECIMAL:
+        return "numeric"
     if type_.kind is Kind.DECIMAL:
         return f"numeric({type_.precision}, {type_.scale})"
     return _POSTGRES_TYPES[type_.kind]
+
+
+def _duckdb_type(type_: Type) -> str:
+    return "DECIMAL(38, 15)" if type_ == DECIMAL else type_name(type_)
 
 
 def _postgres_value(type_: Type, value: Any) -> Any:
@@ -127,7 +133,7 @@ def in_duckdb(table: Rows) -> Iterator[DuckDB]:
     """The table in a DuckDB that may load no extension."""
     settings = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
     with contextlib.closing(duckdb.connect(config=settings)) as connection:
-        shape = ", ".join(f'"{name}" {duckdb_type(type_)}' for name, type_ in COLUMNS.items())
+        shape = ", ".join(f'"{name}" {_duckdb_type(type_)}' for name, type_ in COLUMNS.items())
         connection.execute(f"CREATE TABLE cells (id INTEGER, {shape})")
         _insert(connection, Engine.DUCKDB, table)
         yield DuckDB(connection)

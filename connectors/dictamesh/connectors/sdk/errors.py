@@ -26,7 +26,7 @@ class Fault(StrEnum):
 class SourceError(Exception):
     """A call to a source failed.
 
-    `status` is the protocol's own code (an HTTP status, an SQLSTATE), `place` says where (`GET /items/customers`)
+    `status` is the protocol's own code (an HTTP status, an SQLSTATE), `place` says where (`GET /items/orders`)
     without keys or values. Neither holds text that the source supplied.
     """
 

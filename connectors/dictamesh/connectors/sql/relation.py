@@ -17,7 +17,7 @@ _FORBIDDEN_FUNCTIONS = frozenset({"set_config", "load_extension", "dblink_exec",
 
 
 def table_parts(physical_name: str) -> tuple[str, ...]:
-    """Split `sales.invoices` at its dots; a part in double quotes may hold dots. Any other name stays whole."""
+    """Split `sales.orders` at its dots; a part in double quotes may hold dots. Any other name stays whole."""
     parts: list[str] = []
     at = 0
     while at <= len(physical_name):

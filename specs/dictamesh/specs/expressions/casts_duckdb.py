@@ -7,8 +7,8 @@ from dictamesh.specs.expressions.casts import FALSE_TEXT, MAX_NUMBER_TEXT, NUMBE
 from dictamesh.specs.expressions.casts_postgres import CLOCK, text_constant
 from dictamesh.specs.expressions.decimals import as_decimal, same_scale, shape, type_name
 from dictamesh.specs.expressions.engines import NotPushable, Writer
-from dictamesh.specs.expressions.tree import Call, Expr
-from dictamesh.specs.types import Kind, Type
+from dictamesh.specs.expressions.tree import Call, Column, Expr
+from dictamesh.specs.types import DECIMAL, Kind, Type
 
 _SPACES = r"[ \t\n\r\f\v]*"
 _PATTERNS = {
@@ -70,7 +70,9 @@ def _from_text(writer: Writer, kind: Kind, value: exp.Expr) -> exp.Expr:
 def _decimal(writer: Writer, source: Expr, target: Type) -> exp.Expr:
     kind = source.type.kind
     if kind is Kind.STRING:
-        return _text_to_decimal()
+        raise NotPushable("DuckDB cannot tell the digits of a text")
+    if isinstance(source, Column) and target.precision is not None and source.type == DECIMAL:
+        return writer.fill(f"TRY_CAST(_0 AS {type_name(target)})", writer.column(source))  # rounds what is there, once
     if target.kind is not Kind.DECIMAL:
         value = as_decimal(writer, source)
         if target.kind is Kind.STRING and not same_scale(source):
@@ -83,7 +85,3 @@ def _decimal(writer: Writer, source: Expr, target: Type) -> exp.Expr:
         return writer.fill(f"TRY_CAST(_0 AS {type_name(target)})", value)
     whole, part = (10, 0) if kind is Kind.INT else (19, 0) if kind is Kind.LONG else shape(source)
     return writer.fill(f"CAST(_0 AS DECIMAL({whole + part}, {part}))", value)
-
-
-def _text_to_decimal() -> exp.Expr:
-    raise NotPushable("DuckDB cannot tell the digits of a text")

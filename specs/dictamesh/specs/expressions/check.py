@@ -15,7 +15,7 @@ from dictamesh.specs.expressions.moments import DATE_FIELDS, EXTRACT_FIELDS, TRU
 from dictamesh.specs.expressions.parse import operands, parse, span
 from dictamesh.specs.expressions.problems import Problem, ProblemKind, Problems
 from dictamesh.specs.expressions.scope import Missing, Scope
-from dictamesh.specs.expressions.tree import Expr, Literal, Parameter
+from dictamesh.specs.expressions.tree import Expr, Literal, Parameter, extent
 from dictamesh.specs.suggest import suggest
 from dictamesh.specs.types import (
     BOOLEAN,
@@ -35,6 +35,7 @@ from dictamesh.specs.types import (
 
 NOW, TODAY = Parameter("now", TIMESTAMP), Parameter("today", DATE)
 _MAX_PRECISION = 1000
+MAX_TREE_DEPTH, MAX_TREE_NODES = 150, 10_000
 
 _TYPES: dict[exp.DType, Type] = {
     exp.DType.INT: INT,
@@ -90,6 +91,7 @@ def check(text: str, scope: Scope, wanted: Type | None = None) -> Expr:
     try:
         tree = checker.expr(parse(text))
         found = tree if wanted is None else _assigned(tree, wanted)
+        _bounded(found, text)
     except _Fault:
         found = None
     except Misfit as misfit:
@@ -97,6 +99,14 @@ def check(text: str, scope: Scope, wanted: Type | None = None) -> Expr:
     if checker.problems or found is None:
         raise Problems(tuple(sorted(checker.problems, key=lambda problem: (problem.start, problem.end))))
     return found
+
+
+def _bounded(tree: Expr, text: str) -> None:
+    """Refuse what grew too large through the fields it refers to: each may refer to others, twice and more."""
+    depth, nodes = extent(tree)
+    if depth > MAX_TREE_DEPTH or nodes > MAX_TREE_NODES:
+        message = "the expression is too large with the fields it reads put in their places"
+        raise Problems((Problem("too-large", message, 0, len(text), "read fewer computed fields"),))
 
 
 def _assigned(tree: Expr, wanted: Type) -> Expr:

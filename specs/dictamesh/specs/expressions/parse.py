@@ -5,6 +5,7 @@ Before: size and nesting are measured on tokens, because the parser recurses. Af
 otherwise than PostgreSQL does, so a tree that PostgreSQL could not have built from the same text is refused.
 """
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -57,7 +58,10 @@ class _Dialect(Postgres):
             for name, parser in PostgresParser.FUNCTION_PARSERS.items()
             if name in {"CAST", "EXTRACT", "POSITION", "SUBSTRING", "TRIM"}
         }
-
+        # IF would make a command of the whole text, and log it.
+        NO_PAREN_FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {
+            name: parser for name, parser in PostgresParser.NO_PAREN_FUNCTION_PARSERS.items() if name in {"ANY", "CASE"}
+        }
         LAMBDAS: ClassVar[dict[Any, Any]] = {}  # f(a -> 'b') is JSON access
         # A key is a key: PostgreSQL reads no JSONPath behind -> and ->>.
         JSON_OPERATORS: ClassVar[dict[Any, Any]] = {
@@ -98,7 +102,22 @@ def span(text: str, node: exp.Expr) -> tuple[int, int]:
     places = [(part.meta["start"], part.meta["end"] + 1) for part in node.walk() if "start" in part.meta]
     if not places:
         return 0, len(text)
-    return min(start for start, _ in places), max(end for _, end in places)
+    start, end = min(start for start, _ in places), max(end for _, end in places)
+    return start, _closed(text, start, end)
+
+
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+
+
+def _closed(text: str, start: int, end: int) -> int:
+    """Move `end` past the parentheses that are open at it: sqlglot keeps no place for them."""
+    inside = _QUOTED.sub("", text[start:end])
+    for _ in range(inside.count("(") - inside.count(")")):
+        rest = text[end:].lstrip()
+        if not rest.startswith(")"):
+            break
+        end = len(text) - len(rest) + 1
+    return end
 
 
 @contextmanager

@@ -104,9 +104,13 @@ def comparison(call: Call) -> str:
 
 
 def condition_on_column(writer: Writer, call: Call) -> exp.Expr | None:
-    """Return a comparison of a bare column with a constant in a form that an index serves; for conditions only."""
+    """Return a comparison of a column with a constant in a form that an index serves; for conditions only."""
     column, constant = call.args
-    if not isinstance(column, Column) or isinstance(constant, Column | Call) or call.name not in _SYMBOLS:
+    if isinstance(constant, Column | Call) or call.name not in _SYMBOLS:
+        return None
+    if isinstance(column, Call):
+        return _rounded_column(writer, call, column)
+    if not isinstance(column, Column):
         return None
     limits = LIMITS.get(column.type.kind)
     if limits is None or call.name in {"is_distinct", "ne"}:
@@ -115,6 +119,18 @@ def condition_on_column(writer: Writer, call: Call) -> exp.Expr | None:
     limit = {"lt": limits[0], "le": limits[0], "gt": limits[1], "ge": limits[1]}.get(call.name)
     text = f"_0 {_SYMBOLS[call.name]} _1"
     return writer.fill(text if limit is None else f"{text} AND _0 {limit}", own, value)
+
+
+def _rounded_column(writer: Writer, call: Call, cast: Call) -> exp.Expr | None:
+    """Add to a comparison of a rounded column what an index can find: it lies within half a unit of its rounding."""
+    column = cast.args[0] if cast.name == "cast" else None
+    symbols = {"eq": ("<=", ">="), "lt": ("<=",), "le": ("<=",), "gt": (">=",), "ge": (">=",)}.get(call.name, ())
+    if not isinstance(column, Column) or (column.type.kind, cast.type.kind) != (Kind.DECIMAL, Kind.DECIMAL):
+        return None
+    half = f"0.{'0' * (cast.type.scale or 0)}5"
+    near = [f"_2 {symbol} _1 {'+' if symbol == '<=' else '-'} {half}" for symbol in symbols]
+    text = " AND ".join([comparison(call), *near])
+    return writer.fill(text, *writer.values(call.args), raw_column(writer, column)) if near else None
 
 
 def _joined(word: str) -> WriteCall:

@@ -72,3 +72,20 @@ def substitute(expr: Expr, by_path: dict[tuple[str, ...], Expr]) -> Expr:
     if isinstance(expr, Call):
         return Call(expr.name, tuple(substitute(arg, by_path) for arg in expr.args), expr.type)
     return expr
+
+
+def extent(expr: Expr) -> tuple[int, int]:
+    """Return depth and number of nodes of `expr`, where a part that stands in several places counts each time."""
+    known: dict[int, tuple[int, int]] = {}
+    waiting: list[Expr] = [expr]
+    while waiting:
+        node = waiting[-1]
+        args = node.args if isinstance(node, Call) else ()
+        missing = [arg for arg in args if id(arg) not in known]
+        if missing:
+            waiting += missing
+            continue
+        below = [known[id(arg)] for arg in args]
+        known[id(node)] = 1 + max((depth for depth, _ in below), default=0), 1 + sum(size for _, size in below)
+        waiting.pop()
+    return known[id(expr)]
