@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import processes, serving, starting
+from tests.bench import language, processes, serving, starting
 from tests.bench.figures import HEADER, Figure, table
 from tests.support.running import ROOT, clean_environment
 
@@ -16,6 +16,12 @@ def test_serving_is_measured_beside_a_server_with_the_same_answers(tmp_path: Pat
     figures = serving.measure(tmp_path, rounds=1, count=12)
     assert [each.name for each in figures if each.unit == "CPU us/request"] == [shape.name for shape in serving.SHAPES]
     assert all(value > 0 for each in figures if each.unit != "CPU us/request" for value in (*each.values, *each.floor))
+
+
+def test_the_language_is_measured_beside_reading(tmp_path: Path) -> None:
+    whole, *phases = language.measure(tmp_path, rounds=1, products=20)
+    assert whole.values[0] > whole.floor[0] > 0
+    assert sum(each.values[0] for each in phases) == pytest.approx(whole.values[0])
 
 
 def test_starts_are_measured_cold_and_warm(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ class Options(BaseModel):
     A field that holds a secret is annotated `SecretText`; its literal value in a document is an error (DM7xx).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, defer_build=True)
 
 
 @dataclass(frozen=True, slots=True)

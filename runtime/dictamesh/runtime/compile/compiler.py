@@ -10,6 +10,7 @@ from dictamesh.runtime.compile.contract import service_levels
 from dictamesh.runtime.compile.entity import plan_entity
 from dictamesh.runtime.compile.graphql import sdl
 from dictamesh.runtime.compile.plan import EntityPlan, Plan, ProductPlan, ServerPlan, TestPlan
+from dictamesh.specs.collecting import uncollected
 from dictamesh.specs.diagnostics import Diagnostic, Findings
 from dictamesh.specs.model import Policy, Product
 from dictamesh.specs.resolved import Declared, Link, Specs
@@ -28,6 +29,11 @@ class Compiled:
 
 def compile_specs(specs: Specs) -> Compiled:
     """Compile checked specs. Cannot fail: whatever would is an error of `validate`."""
+    with uncollected():
+        return _compiled(specs)
+
+
+def _compiled(specs: Specs) -> Compiled:
     findings = Findings()
     mesh = specs.mesh.model
     links = _by_holder(specs.links)
@@ -40,7 +46,7 @@ def compile_specs(specs: Specs) -> Compiled:
         name=mesh.name,
         mesh=mesh,
         servers=_servers(specs),
-        products={name: _product(each.model, entities) for name, each in sorted(specs.products.items())},
+        products=_products(specs, entities),
         entities=entities,
         rules=specs.rules,
         pii_tags=specs.pii_tags,
@@ -54,34 +60,25 @@ def compile_specs(specs: Specs) -> Compiled:
 
 
 def plan_hash(plan: Plan) -> str:
-    """SHA-256 over the plan but the settings of the process and the places of tests (S27)."""
+    """SHA-256 over the plan but the settings of the process and the places of tests (S27).
+
+    What documents say enters by their digests, what this version makes of it by the parts that follow.
+    """
     return digest(
         [
             plan.name,
             plan.documents,
             plan.servers,
-            plan.products,
             {address: _hashed_entity(entity) for address, entity in plan.entities.items()},
             plan.rules,
             plan.pii_tags,
-            [(test.policy, test.index, test.test) for test in plan.tests],
         ]
     )
 
 
 def _hashed_entity(entity: EntityPlan) -> list[object]:
-    # Avro, catalog row and SDL follow from these parts; hashing them again would only cost time.
-    return [
-        entity.fields,
-        entity.key,
-        entity.links,
-        entity.server,
-        entity.source,
-        entity.topic,
-        entity.catalog,
-        [entity.singular, entity.plural, entity.description, entity.coerce, entity.timezone, entity.surrogate],
-        [entity.cache_ttl, entity.stale_for],
-    ]
+    # Avro, catalog row, SDL, tiers and tags follow from these parts and the documents; the mapping hash holds the fields.
+    return [entity.mapping_hash, entity.key, entity.links, entity.server, entity.topic, entity.singular, entity.plural]
 
 
 def _documents(specs: Specs) -> Iterable[tuple[str, str]]:
@@ -106,8 +103,14 @@ def _servers(specs: Specs) -> dict[str, ServerPlan]:
     return {name: ServerPlan(name, refs[name].manifest.name, refs[name].options) for name in sorted(refs)}
 
 
-def _product(product: Product, entities: Mapping[str, EntityPlan]) -> ProductPlan:
-    own = [entity for entity in entities.values() if entity.product == product.name]
+def _products(specs: Specs, entities: Mapping[str, EntityPlan]) -> dict[str, ProductPlan]:
+    own: dict[str, list[EntityPlan]] = {name: [] for name in sorted(specs.products)}
+    for entity in entities.values():
+        own[entity.product].append(entity)
+    return {name: _product(specs.products[name].model, found) for name, found in own.items()}
+
+
+def _product(product: Product, own: list[EntityPlan]) -> ProductPlan:
     owner = (
         next((each.username for each in product.team.members if each.role == "owner"), None) if product.team else None
     )

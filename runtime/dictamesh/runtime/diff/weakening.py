@@ -1,23 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a new plan would show to whom that the old one did not (S29). Pure.
 
-Decisions are compared for classes of principals that the rules of either plan can tell apart: every role alone and in
-pairs, no role, anonymous; every purpose and none; claims absent or holding every value that a rule names.
+What cannot be proved to be at least as strict counts as weaker: a condition that changed, a mask with other parameters.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import combinations
-from typing import Any
+from functools import cache
 
-from dictamesh.runtime.compile.plan import FieldPlan, Plan
+from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan, Plan
+from dictamesh.runtime.diff.classes import describe, principals
+from dictamesh.runtime.diff.readers import moved, twins
 from dictamesh.runtime.governance.access import anonymous_sees
-from dictamesh.runtime.governance.decide import Decision, decide, row_filter
-from dictamesh.runtime.governance.principal import ANONYMOUS, Principal
+from dictamesh.runtime.governance.decide import Decision, Outcome, Speech, decide, row_filter
+from dictamesh.runtime.governance.principal import Principal
 from dictamesh.specs.expressions import text
-from dictamesh.specs.expressions.tree import Expr
+from dictamesh.specs.expressions.tree import Call, Expr
 from dictamesh.specs.resolve.sensitivity import rank
-from dictamesh.specs.rules import Audience
+from dictamesh.specs.rules import Audience, FieldPolicy, MaskRule, RowPolicy
+
+Policies = tuple[FieldPolicy, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,124 +37,219 @@ class Weaker:
         return f"{self.what} {self.address}{who}: {self.before} → {self.after}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """What decides on one field in one plan."""
+
+    policies: Policies
+    tier: str
+    sees: str
+
+    def for_(self, who: Principal) -> Decision:
+        return decide(self.policies, self.tier, who, self.sees)
+
+
 def weaker(old: Plan, new: Plan) -> tuple[Weaker, ...]:
     """Return everything that `new` loosens against `old`; empty when nobody would see more."""
-    found = [*_policies(old, new), *_callers(old, new)]
-    people = principals(old, new)
+    found = [*_policies(old, new), *_callers(old, new), *_keys(old, new)]
     before, after = _fields(old), _fields(new)
+    loosened = cache(_loosened_for)  # most fields of a mesh share few sets of rules
     for address in sorted(before.keys() & after.keys()):
         found += _labels(before[address], after[address])
-        found += _decisions(old, new, before[address], after[address], people)
+        found += _named(address, loosened(_side(old, before[address]), _side(new, after[address])))
+    for leaf, earlier in moved(old, new):
+        found += _moved(old, new, leaf, earlier, loosened)
     for address in sorted(old.entities.keys() & new.entities.keys()):
-        found += _rows(old, new, address, people)
+        found += _rows(address, old.rules.rows.get(address, ()), new.rules.rows.get(address, ()))
+    for entity, earlier_entities in twins(old, new):
+        found += _twins(old, new, entity, earlier_entities)
     return tuple(dict.fromkeys(found))
 
 
 def _policies(old: Plan, new: Plan) -> Iterator[Weaker]:
-    gone = _policy_names(old) - _policy_names(new)
-    for name in sorted(gone):
+    for name in sorted(_policy_names(old) - _policy_names(new)):
         yield Weaker("policy", name, "", "present", "removed")
-    restricting = {(link.address, link.name) for link in _restricts(old)}
-    for missing in sorted(restricting - {(link.address, link.name) for link in _restricts(new)}):
-        yield Weaker("rows", ".".join(missing), "", "restricted by the related row", "not restricted")
+    for address, name, *_ in sorted(_restricts(old) - _restricts(new)):
+        if address in new.entities:
+            yield Weaker("rows", f"{address}.{name}", "", "restricted by the related row", "not restricted as before")
 
 
-@dataclass(frozen=True, slots=True)
-class _Restrict:
-    address: str
-    name: str
-
-
-def _restricts(plan: Plan) -> Iterator[_Restrict]:
-    for entity in plan.entities.values():
-        for link in entity.links:
-            if link.restrict:
-                yield _Restrict(entity.address, link.name)
+def _restricts(plan: Plan) -> set[tuple[str, str, str, tuple[str, ...], tuple[str, ...]]]:
+    return {
+        (entity.address, link.name, link.target, link.own, link.theirs)
+        for entity in plan.entities.values()
+        for link in entity.links
+        if link.restrict
+    }
 
 
 def _policy_names(plan: Plan) -> set[str]:
-    fields = (policy.policy for bound in plan.rules.fields.values() for policy in bound)
-    rows = (policy.policy for bound in plan.rules.rows.values() for policy in bound)
-    return {*fields, *rows}
+    fields = {policy.policy for bound in plan.rules.fields.values() for policy in bound}
+    rows = {policy.policy for bound in plan.rules.rows.values() for policy in bound}
+    return fields | rows | {test.policy for test in plan.tests}
 
 
 def _callers(old: Plan, new: Plan) -> Iterator[Weaker]:
     before = {key.name: key for key in old.mesh.security.api_keys} if old.mesh.security else {}
     for key in new.mesh.security.api_keys if new.mesh.security else ():
         earlier = before.get(key.name)
-        gained = sorted({*key.roles, *key.purposes} - ({*earlier.roles, *earlier.purposes} if earlier else set()))
-        if earlier is not None and (gained or key.claims != earlier.claims):
-            yield Weaker(
-                "caller", key.name, "", "without " + ", ".join(gained) if gained else "other claims", "with them"
-            )
+        if earlier is None:
+            continue
+        gained = sorted({*key.roles, *key.purposes} - {*earlier.roles, *earlier.purposes})
+        if gained:
+            yield Weaker("caller", key.name, "", f"without {', '.join(gained)}", "with")
+        if key.claims != earlier.claims:
+            yield Weaker("caller", key.name, "", "claims as before", "other claims")
     if old.mesh.security and old.mesh.security.anonymous is False:
         security = new.mesh.security
         if security is None or security.anonymous is not False:
             yield Weaker("caller", "anonymous", "", "refused", "allowed")
 
 
+def _keys(old: Plan, new: Plan) -> Iterator[Weaker]:
+    """Keys served as pseudonyms."""
+    for address in sorted(old.entities.keys() & new.entities.keys()):
+        before, after = old.entities[address].surrogate, new.entities[address].surrogate
+        if before is not None and before != after:
+            yield Weaker("field", address, "", f"key as pseudonym by {before}", after or "key in clear")
+
+
 def _labels(before: FieldPlan, after: FieldPlan) -> Iterator[Weaker]:
     for tag in sorted(set(before.tags) - set(after.tags)):
         yield Weaker("tag", before.address, "", tag, "removed")
+    if before.pii and not after.pii:
+        yield Weaker("tag", before.address, "", "personal data", "not personal data")
     if rank(after.tier) < rank(before.tier):
         yield Weaker("tier", before.address, "", before.tier, after.tier)
 
 
-def _decisions(
-    old: Plan, new: Plan, before: FieldPlan, after: FieldPlan, people: tuple[Principal, ...]
-) -> Iterator[Weaker]:
-    address = before.address
-    was, now = old.rules.fields.get(address, ()), new.rules.fields.get(address, ())
-    seen_before, seen_after = anonymous_sees(old.mesh.security), anonymous_sees(new.mesh.security)
-    if was == now and before.tier == after.tier and seen_before == seen_after and _keys(old) == _keys(new):
-        return
-    for who in people:
-        earlier, later = decide(was, before.tier, who, seen_before), decide(now, after.tier, who, seen_after)
-        if _loosened(earlier, later):
-            yield Weaker("field", address, describe(who), _effect(earlier), _effect(later))
-        for use in ("sort", "group", "relation"):
-            if getattr(later, use) and not getattr(earlier, use) and not later.clear:
-                yield Weaker("use", address, describe(who), f"{use} refused", f"{use} allowed")
+def _side(plan: Plan, field: FieldPlan) -> _Side:
+    return _Side(plan.rules.fields.get(field.address, ()), field.tier, anonymous_sees(plan.mesh.security))
+
+
+Found = tuple[tuple[str, str, str, str], ...]
+
+
+def _loosened_for(old: _Side, new: _Side) -> Found:
+    """For whom `new` is looser: (what, principal, before, after)."""
+    if old == new:
+        return ()
+    found: list[tuple[str, str, str, str]] = []
+    for who in principals(_audiences(old.policies, new.policies)):
+        before, after = old.for_(who), new.for_(who)
+        if _loosened(before, after):
+            found.append(("field", describe(who), _effect(before), _effect(after)))
+        found += [
+            ("use", describe(who), f"{use} refused", f"{use} allowed")
+            for use in ("sort", "group", "relation")
+            if getattr(after, use) and not getattr(before, use) and not after.clear
+        ]
+    return tuple(found)
+
+
+def _named(address: str, found: Found) -> list[Weaker]:
+    return [Weaker(what, address, who, before, after) for what, who, before, after in found]
+
+
+def _moved(
+    old: Plan, new: Plan, leaf: FieldPlan, earlier: list[list[FieldPlan]], loosened: Callable[[_Side, _Side], Found]
+) -> list[Weaker]:
+    """Judge a field that reads what others read before: per column it must be as strict as one of them was."""
+    found: list[Weaker] = []
+    for fields in earlier:
+        verdicts = [loosened(_side(old, field), _side(new, leaf)) for field in fields]
+        if all(verdicts):
+            found += _named(leaf.address, min(verdicts, key=len))
+    return found
+
+
+def _twins(old: Plan, new: Plan, entity: EntityPlan, earlier: list[EntityPlan]) -> list[Weaker]:
+    now = new.rules.rows.get(entity.address, ())
+    verdicts = [list(_rows(entity.address, old.rules.rows.get(twin.address, ()), now)) for twin in earlier]
+    return min(verdicts, key=len)
+
+
+def _audiences(*sides: Policies) -> Iterable[Audience]:
+    return [rule.audience for side in sides for policy in side for rule in policy.rules]
 
 
 def _loosened(before: Decision, after: Decision) -> bool:
     if before.constant is not None and after.constant is not None:
-        return after.constant.rank < before.constant.rank
+        return _looser(before.constant, after.constant)
     if before.constant is None and after.constant is None:
-        return before.speeches != after.speeches or before.tier != after.tier
+        return _conditions(before) != _conditions(after) or _looser(before.tier, after.tier)
     if before.constant is not None:  # now by row: no row may meet less than before
-        return _loosest(after) < before.constant.rank
-    return after.constant is not None and after.constant.rank < before.strictest.rank
+        return any(_looser(before.constant, outcome) for outcome in _outcomes(after))
+    return after.constant is not None and _looser(before.strictest, after.constant)
 
 
-def _loosest(decision: Decision) -> int:
-    ranks = [outcome.rank for speech in decision.speeches for outcome in speech.possible]
+def _looser(before: Outcome, after: Outcome) -> bool:
+    if before.rank != after.rank:
+        return after.rank < before.rank
+    return before.mask is not None and after.mask is not None and _shows_more(before.mask, after.mask)
+
+
+def _shows_more(before: MaskRule, after: MaskRule) -> bool:
+    """Whether a mask of one kind may show more than another: fewer characters kept is less, else any change counts."""
+    if before == after:
+        return False
+    if before.kind != "partial":
+        return True
+    was, now = _kept(before), _kept(after)
+    return now[0] > was[0] or now[1] > was[1]
+
+
+def _kept(rule: MaskRule) -> tuple[int, int]:
+    return rule.keep_first or 0, 4 if rule.keep_last is None else rule.keep_last
+
+
+def _conditions(decision: Decision) -> list[list[tuple[Expr | None, str, MaskRule | None]]]:
+    """What is said on which rows, without the names of rules."""
+    return [_said(speech) for speech in decision.speeches]
+
+
+def _said(speech: Speech) -> list[tuple[Expr | None, str, MaskRule | None]]:
+    return [
+        (
+            branch.where,
+            branch.outcome.kind if branch.outcome else "silent",
+            branch.outcome.mask if branch.outcome else None,
+        )
+        for branch in speech.branches
+    ]
+
+
+def _outcomes(decision: Decision) -> list[Outcome]:
+    """Every outcome that some row may meet."""
+    spoken = [outcome for speech in decision.speeches for outcome in speech.possible]
     silent = all(speech.may_be_silent for speech in decision.speeches)
-    return min([*ranks, *([decision.tier.rank] if silent else [])])
+    return [*spoken, *([decision.tier] if silent else [])]
 
 
 def _effect(decision: Decision) -> str:
     return decision.constant.kind if decision.constant is not None else f"up to {decision.strictest.kind}, by row"
 
 
-def _rows(old: Plan, new: Plan, address: str, people: tuple[Principal, ...]) -> Iterator[Weaker]:
-    was, now = old.rules.rows.get(address, ()), new.rules.rows.get(address, ())
+def _rows(address: str, was: tuple[RowPolicy, ...], now: tuple[RowPolicy, ...]) -> Iterator[Weaker]:
     if was == now:
         return
-    for who in people:
+    for who in principals(entry.audience for policy in (*was, *now) for entry in policy.entries):
         before, after = row_filter(was, who), row_filter(now, who)
-        if before != after and before is not True and after is not False:
-            yield Weaker("rows", address, describe(who), _kept(before), _kept(after))
+        if before is not True and after is not False and not _parts(before) <= _parts(after):
+            yield Weaker("rows", address, describe(who), _told(before), _told(after))
 
 
-def _kept(keep: Expr | bool) -> str:
+def _parts(keep: Expr | bool) -> frozenset[Expr | bool]:
+    """The conditions that must all hold."""
+    if isinstance(keep, Call) and keep.name == "and":
+        return frozenset(part for arg in keep.args for part in _parts(arg))
+    return frozenset([keep])
+
+
+def _told(keep: Expr | bool) -> str:
     if isinstance(keep, bool):
         return "all rows" if keep else "no rows"
     return text(keep)
-
-
-def _keys(plan: Plan) -> Mapping[str, str]:
-    return plan.mesh.security.keys if plan.mesh.security else {}
 
 
 def _fields(plan: Plan) -> dict[str, FieldPlan]:
@@ -163,52 +260,3 @@ def _below(fields: Iterable[FieldPlan]) -> Iterator[FieldPlan]:
     for field in fields:
         yield field
         yield from _below(field.members)
-
-
-def principals(*plans: Plan) -> tuple[Principal, ...]:
-    """Return one principal for each class that the rules of these plans can tell apart; anonymous is the first."""
-    roles = sorted({role for plan in plans for role in plan.mesh.roles})
-    purposes = sorted({purpose for plan in plans for purpose in plan.mesh.purposes})
-    claims = _claim_values(plans)
-    sets = [(), *((role,) for role in roles), *combinations(roles, 2)]
-    return (
-        ANONYMOUS,
-        *(
-            Principal(
-                name="",
-                authenticated=True,
-                roles=frozenset(held),
-                purpose=purpose,
-                purposes=tuple(purposes),
-                claims=given,
-            )
-            for held in sets
-            for purpose in (None, *purposes)
-            for given in ({}, claims)[: 2 if claims else 1]
-        ),
-    )
-
-
-def _claim_values(plans: Iterable[Plan]) -> dict[str, Any]:
-    found: dict[str, dict[Any, None]] = {}
-    for audience in (audience for plan in plans for audience in _audiences(plan)):
-        for claim, values in audience.claims:
-            found.setdefault(claim, {}).update(dict.fromkeys(values))
-    return {claim: tuple(values) for claim, values in sorted(found.items())}
-
-
-def _audiences(plan: Plan) -> Iterator[Audience]:
-    for bound in plan.rules.fields.values():
-        yield from (rule.audience for policy in bound for rule in policy.rules)
-    for rows in plan.rules.rows.values():
-        yield from (entry.audience for policy in rows for entry in policy.entries)
-
-
-def describe(who: Principal) -> str:
-    """Name a class of principals: `analyst for analytics`."""
-    if not who.authenticated:
-        return "anonymous"
-    roles = "+".join(sorted(who.roles)) or "authenticated without roles"
-    purpose = f" for {who.purpose}" if who.purpose else ""
-    claims = " with claims" if who.claims else ""
-    return roles + purpose + claims

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From files to a plan: load, validate, compile, and the policies' own tests. Pure but for reading the files."""
 
-import gc
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from dictamesh.connectors.registry import manifests
 from dictamesh.runtime.compile.compiler import compile_specs
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.governance.policy_tests import TestResult, run
+from dictamesh.specs.collecting import uncollected
 from dictamesh.specs.diagnostics import Diagnostic, Severity, Source, in_file_order
 from dictamesh.specs.documents import Files, Folder, Loaded, load
 from dictamesh.specs.resolve.validate import validate_loaded
@@ -33,7 +32,7 @@ class Built:
 
 def build(files: Files, name: str) -> Built:
     """Build the mesh whose main file is `name`; never raises for a user's fault."""
-    with _uncollected():
+    with uncollected():
         return _build(files, name)
 
 
@@ -47,18 +46,6 @@ def _build(files: Files, name: str) -> Built:
     failed = [_diagnostic(each) for each in tests if each.passed is False]
     found = in_file_order([*validated.diagnostics, *compiled.diagnostics, *failed], validated.sources)
     return Built(None if failed else compiled.plan, found, validated.sources, loaded, tests)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Pause the cyclic collector: what is built here stays, and walking it again and again costs 40 % of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def build_file(config: Path) -> Built:

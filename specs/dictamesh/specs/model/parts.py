@@ -27,6 +27,7 @@ class Part(BaseModel):
         populate_by_name=True,
         strict=True,
         allow_inf_nan=False,
+        defer_build=True,  # most parts are only ever built within the document they belong to
     )
 
 

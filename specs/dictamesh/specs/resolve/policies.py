@@ -76,14 +76,24 @@ def _bind_fields(policy: Policy, site: Site, binder: Binder) -> None:
     unfit: set[Site] = set()
     use = policy.on_use
     uses = (use.sort == "allow", use.group == "allow", use.relation == "allow")
+    alike = [_alike(rule) for rule in policy.rules]
+    places = [site / "rules" / index for index in range(len(policy.rules))]
     for entity, each in pairs:
         rules = tuple(
-            _field_rule(rule, entity, each, site / "rules" / index, binder, unfit)
-            for index, rule in enumerate(policy.rules)
+            same or _field_rule(rule, entity, each, place, binder, unfit)
+            for rule, same, place in zip(policy.rules, alike, places, strict=True)
         )
         binder.fields.setdefault(each.address, []).append(FieldPolicy(policy.name, rules, allows, *uses))
     if not allows:
         _warn_silent(policy, [each for _, each in pairs if rank(each.tier) >= SENSITIVE], site, binder)
+
+
+def _alike(rule: Rule) -> FieldRule | None:
+    """The rule where it is the same for every field; None where it depends on the field or its entity."""
+    if rule.where is not None or (rule.mask is not None and rule.mask.kind in FOR_STRINGS):
+        return None
+    mask = MaskRule(rule.mask.kind) if rule.mask and rule.effect == "mask" else None
+    return FieldRule(rule.name, _audience(rule), Effect(rule.effect), mask)
 
 
 def _warn_idle(policy: Policy, site: Site, what: str, binder: Binder) -> None:

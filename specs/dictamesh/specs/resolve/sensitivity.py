@@ -2,7 +2,7 @@
 """Tiers and tags: what is declared, what is carried along, and what is declared too low (S2)."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dictamesh.specs.diagnostics import Findings
@@ -10,6 +10,7 @@ from dictamesh.specs.documents import Site
 from dictamesh.specs.model.taxonomy import TIERS, Taxonomy
 from dictamesh.specs.suggest import suggest
 
+RANKS: Mapping[str | None, int] = {tier: position for position, tier in enumerate(TIERS)}
 LOOKS_LIKE_PII = re.compile(
     r"(^|_)(e_?mail|phone|mobile|telephone|iban|ssn|passport|birth_?(date|day)|date_of_birth|dob|first_?name|last_?name"
     r"|surname|family_?name|given_?name|full_?name|street|tax_?id|credit_?card|card_?number)(_|$)",
@@ -47,7 +48,7 @@ class Sensitivity:
 
 def rank(tier: str | None) -> int:
     """Where a tier stands; higher is more sensitive, no tier is as high as `restricted`."""
-    return TIERS.index(tier) if tier in TIERS else len(TIERS) - 1
+    return RANKS.get(tier, len(TIERS) - 1)
 
 
 def join(parts: Iterable[Sensitivity]) -> Sensitivity:

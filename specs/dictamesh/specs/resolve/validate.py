@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+from dictamesh.specs.collecting import uncollected
 from dictamesh.specs.diagnostics import Diagnostic, Findings, Severity, Source, in_file_order
 from dictamesh.specs.documents import Files, Loaded, load
 from dictamesh.specs.model import Mesh, Policy, Product, Taxonomy
@@ -47,13 +48,15 @@ class Validated:
 
 def validate(files: Files, path: str, manifests: Manifests) -> Validated:
     """Read and check the mesh whose main file is `path`; every fault of the whole tree is found in one run."""
-    return validate_loaded(load(files, path), manifests)
+    with uncollected():
+        return validate_loaded(load(files, path), manifests)
 
 
 def validate_loaded(loaded: Loaded, manifests: Manifests) -> Validated:
     """Check documents that were read before."""
     findings = Findings(loaded.diagnostics)
-    specs = _specs(loaded, manifests, findings)
+    with uncollected():
+        specs = _specs(loaded, manifests, findings)
     found = in_file_order(findings, loaded.sources)
     failed = any(each.severity is Severity.ERROR for each in found)
     return Validated(None if failed else specs, found, loaded.sources)
