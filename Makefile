@@ -53,7 +53,7 @@ bench: $(STAMP) ## figures of load, validate, compile, start and requests
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 verify-kill: $(STAMP) ## 50 rounds of kill -9 with writes under way
-	@DICTAMESH_KILL_ROUNDS=50 $(BIN)/python -m pytest tests/e2e/test_kill.py -s $(ARGS)
+	@DICTAMESH_KILL_ROUNDS=50 $(BIN)/python -m pytest tests/e2e/test_kill.py tests/e2e/test_kill_catalog.py -s $(ARGS)
 
 verify: bench verify-kill
 

@@ -135,12 +135,16 @@ class Runtime(Part):
 
 
 class Breaker(Part):
+    """When calls to a failing server stop for a while (S23)."""
+
     failures: Annotated[int, Field(ge=1)] = 5
     open_for: PositiveDuration = 30.0
     half_open: Annotated[int, Field(ge=1)] = 3
 
 
 class Retry(Part):
+    """When a call that failed for a passing reason is tried again (S23)."""
+
     attempts: Annotated[int, Field(ge=1, le=20)] = 5
     initial: Duration = 0.1
     max: Duration = 2.0
@@ -150,11 +154,15 @@ class Retry(Part):
 
 
 class Bulkhead(Part):
+    """How many calls to a server are under way at once (S23)."""
+
     max_concurrent: Annotated[int, Field(ge=1)] = 20
     queue: Annotated[int, Field(ge=0)] = 100
 
 
 class RateLimit(Part):
+    """How many calls a server gets per time (S23)."""
+
     per_second: Annotated[float, Field(gt=0)] | None = None
     per_minute: Annotated[float, Field(gt=0)] | None = None
     burst: Annotated[int, Field(ge=1)] = 10

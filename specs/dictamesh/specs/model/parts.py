@@ -67,14 +67,20 @@ def _one_or_many(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+DURATION_TEXT = r"^\d+(\.\d+)?(ms|s|min|m|h|d|w|y)$"
 Duration = Annotated[
     float,
-    BeforeValidator(_seconds, json_schema_input_type=str | float),
-    Field(description="such as 500ms, 2s, 10m, 1h"),
+    BeforeValidator(_seconds, json_schema_input_type=Annotated[str, Field(pattern=DURATION_TEXT)] | float),
 ]
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
-Identifier = Annotated[str, AfterValidator(_identifier), Field(max_length=128)]
-Slug = Annotated[str, AfterValidator(_slug), Field(max_length=128)]
+Identifier = Annotated[
+    str,
+    AfterValidator(_identifier),
+    Field(max_length=128, json_schema_extra={"pattern": "^(?!__)[A-Za-z_][A-Za-z0-9_]*$"}),
+]
+Slug = Annotated[
+    str, AfterValidator(_slug), Field(max_length=128, json_schema_extra={"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]*$"})
+]
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)]
 OneOrMany = Annotated[
     tuple[str, ...],

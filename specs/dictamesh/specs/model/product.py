@@ -23,6 +23,8 @@ Scalar = str | int | float | bool
 
 
 class CustomProperty(Part):
+    """A fact of your own (ODCS)."""
+
     id: str | None = None
     property: str
     value: Any = None
@@ -30,6 +32,8 @@ class CustomProperty(Part):
 
 
 class AuthoritativeDefinition(Part):
+    """Where something is defined (ODCS)."""
+
     id: str | None = None
     url: str
     type: str
@@ -51,6 +55,8 @@ class Quality(Part):
 
 
 class LogicalTypeOptions(Part):
+    """What else is known of a value (ODCS)."""
+
     format: str | None = None
     min_length: int | None = None
     max_length: int | None = None
@@ -126,6 +132,8 @@ class Entity(Part):
 
 
 class SlaProperty(Part):
+    """A service level (ODCS)."""
+
     id: str | None = None
     property: str
     value: Scalar
@@ -139,6 +147,8 @@ class SlaProperty(Part):
 
 
 class Member(Part):
+    """Somebody of a team (ODCS)."""
+
     id: str | None = None
     username: str
     name: str | None = None
@@ -149,6 +159,8 @@ class Member(Part):
 
 
 class Team(Part):
+    """Who owns a product (ODCS)."""
+
     id: str | None = None
     name: str
     description: str | None = None
@@ -156,6 +168,8 @@ class Team(Part):
 
 
 class Description(Part):
+    """What a product is for (ODCS)."""
+
     purpose: str | None = None
     limitations: str | None = None
     usage: str | None = None
@@ -164,6 +178,8 @@ class Description(Part):
 
 
 class Support(Part):
+    """A channel for questions (ODCS)."""
+
     id: str | None = None
     channel: str
     url: str | None = None
@@ -188,6 +204,8 @@ class SourceColumnSpec(Part):
 
 
 class Surrogate(Part):
+    """A pseudonym that stands for a key (S6)."""
+
     hmac: Annotated[str, Field(description="a name in security.keys")]
 
 
@@ -228,6 +246,8 @@ class Relation(Part):
 
 
 class GraphqlNames(Part):
+    """Names of an entity's root fields (S8)."""
+
     plural: Identifier | None = None
     singular: Identifier | None = None
 
@@ -242,6 +262,8 @@ class Output(Part):
 
 
 class ProductCache(Part):
+    """How long rows of a product may be kept (S25)."""
+
     enabled: bool = True
     ttl: Annotated[Duration, Field(description="at most the freshness of the contract (S25)")] | None = None
     stale_for: Duration | None = None
