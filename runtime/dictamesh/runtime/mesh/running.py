@@ -33,6 +33,7 @@ from dictamesh.runtime.observe.server import Listening, listen, metrics_app
 from dictamesh.runtime.resilience import L1, Listeners
 from dictamesh.specs.diagnostics import Severity
 from dictamesh.specs.model import Runtime
+from dictamesh.specs.resolve.mesh import LOOPBACK
 
 _LOG = logging.getLogger("dictamesh.mesh")
 
@@ -215,6 +216,11 @@ class RunningMesh:
 
 async def start_mesh(start: Start) -> RunningMesh:
     """Start a mesh and return once it is ready; raises StartFailed with nothing left running."""
+    if start.plan.mesh.security is None and start.settings.host not in LOOPBACK:
+        raise StartFailed(
+            f"without 'security' the runtime stays on loopback, not on {start.settings.host}",
+            "add a 'security' block to the mesh file, or leave --host at 127.0.0.1",
+        )
     metrics = Metrics()
     drain = Drain(on_change=lambda count: metrics.set("operations_in_flight", count))
     resolver = Resolver(start.config.parent)
