@@ -103,6 +103,8 @@ class FieldResolver:
         expr: Expr = Column((column,), found)
         if found.kind is Kind.DECIMAL and found.precision is not None:
             expr = Call("cast", (Column((column,), DECIMAL),), found)
+        if not members:
+            self._warn_pii(model, [column], effective, place)
         return self._field(f"{self.address}.{model.name}", model, place, found, (column, expr), effective, members)
 
     def _type(self, model: Element, place: Site, members: tuple[Field, ...] | None) -> Type:
@@ -162,7 +164,8 @@ class FieldResolver:
         untagged = all(tag in self.words.tags for tag in model.tags) and self.product.sound(place)
         if suspects and untagged and not self.words.is_pii(effective.tags):
             message = f"'{model.name}' reads '{suspects[0]}', which looks like personal data, and has no pii tag"
-            self.findings.warning("DM805", place / "transformLogic", message, "Add a pii tag, or rename the column.")
+            at = place / ("name" if model.transform_logic is None else "transformLogic")
+            self.findings.warning("DM805", at, message, "Add a pii tag, or rename the column.")
 
     def _field(
         self,
