@@ -106,7 +106,7 @@ schema:
         tags: [finance]
       - name: overdue
         logicalType: boolean
-        transformLogic: status = 'open {n} {salt}' AND due_on < CURRENT_DATE
+        transformLogic: status = 'open{own}' AND due_on < CURRENT_DATE
         classification: internal
       - name: status
         logicalType: string
@@ -148,19 +148,20 @@ relations:
 SERVERS = (("erp", ""), ("erp", ""), ("crm", REST), ("lake", FILE))
 
 
-def files(products: int, salt: int = 0) -> dict[str, str]:
+def files(products: int, salt: int | None = None) -> dict[str, str]:
     """The tree by path: one file per product, of 12 fields each (three computed), half with a relation, 5 policies.
 
-    One expression of three is the product's own; those of another `salt` are other ones, which no cache knows.
+    Products compute alike; with a `salt` one expression of three is the product's own, and another one for each salt.
     """
     found = {"mesh.yaml": MESH, "taxonomy.yaml": TAXONOMY, "policies.yaml": POLICIES}
     return found | dict(_products(products, salt))
 
 
-def _products(count: int, salt: int) -> Iterator[tuple[str, str]]:
+def _products(count: int, salt: int | None) -> Iterator[tuple[str, str]]:
     for n in range(count):
         server, options = SERVERS[n % len(SERVERS)]
-        text = PRODUCT.format(n=n, minor=n % 7, domain=n % 25, server=server, salt=salt) + options.format(n=n)
+        own = "" if salt is None else f" {n} {salt}"
+        text = PRODUCT.format(n=n, minor=n % 7, domain=n % 25, server=server, own=own) + options.format(n=n)
         if n % 2:
             text += RELATIONS.format(n=n, parent=n // 2)
         yield f"products/product-{n:05}.yaml", text

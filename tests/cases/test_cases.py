@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """All golden cases: what bad input says, and where."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -26,6 +27,11 @@ def run_validate(case: Case) -> str:
     return render(found, built.sources) or "no findings"
 
 
+def run_json(case: Case) -> str:
+    found = build(Memory(case.files), "mesh.yaml").diagnostics
+    return json.dumps([each.to_json() for each in found], indent=2, ensure_ascii=False)
+
+
 def run_references(case: Case) -> str:
     """The notes of `validate` on references; `env` and `files` list what there is."""
     loaded = load(Memory(case.files), "mesh.yaml")
@@ -46,6 +52,7 @@ def _padded(case: Case) -> dict[str, bytes]:
 RUNNERS: dict[str, Callable[[Case], str]] = {
     "load": run_load,
     "validate": run_validate,
+    "json": run_json,
     "references": run_references,
 }
 

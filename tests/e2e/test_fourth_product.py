@@ -44,7 +44,7 @@ async def served(runtime: Runtime) -> bool:
     return "errors" not in await runtime.ask("{ suppliersCount }")
 
 
-def test_the_tutorial_shows_this_file() -> None:
+async def test_the_tutorial_shows_this_file() -> None:
     text = (ROOT / "docs" / "tutorial" / "a-fourth-product.md").read_text(encoding="utf-8")
     shown = re.search(r"```yaml\n(.*?)```", text, re.DOTALL)
     assert shown is not None
@@ -119,7 +119,7 @@ async def test_topic_schema_plan_and_explanation(mesh: Runtime, config: Path, so
     assert schema["name"] == "SupplierEvent"
     code, out, _ = await command("schema", "graphql", "--config", str(config))
     assert code == 0
-    assert "type Supplier {" in out
+    assert "type Supplier " in out
     code, out, _ = await command("policy", "explain", "suppliers#Supplier.email", "--config", str(config))
     assert code == 0
     assert "redact" in out

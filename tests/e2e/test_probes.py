@@ -85,7 +85,7 @@ id: notes
 name: notes
 version: 1.0.0
 status: active
-domain: d
+domain: n
 schema:
   - name: Note
     physicalName: notes
@@ -156,7 +156,7 @@ USES = [
     "{ %(many)sCount(filter: {and: [{initial: {in: []}}]}) }",
     "{ %(many)s { id staff(filter: {name: {isNull: false}}) { id } } }",
     "{ %(many)s { id staff(orderBy: [{name: ASC}]) { id } } }",
-    "{ %(many)s(filter: {boss: {colour: {eq: \"red\"}}}) { id } }",
+    '{ %(many)s(filter: {boss: {colour: {eq: "red"}}}) { id } }',
     "{ %(many)s(filter: {boss: {name: {isNull: true}}}) { id } }",
     "{ a: %(many)s { id ...F } } fragment F on %(kind)s { staff { id } }",
     "{ %(many)s { boss { colour } } }",
@@ -164,10 +164,10 @@ USES = [
 READS = [
     "{ %(many)s { id area colour name alias initial pay rate bossId } %(many)sCount }",
     "{ %(many)s(limit: 2, offset: 1) { id name pay } }",
-    "{ %(many)s(filter: {colour: {ne: \"red\"}}) { id name } }",
-    "{ %(many)s(filter: {not: {colour: {eq: \"red\"}}}, orderBy: [{colour: DESC}]) { id alias } }",
+    '{ %(many)s(filter: {colour: {ne: "red"}}) { id name } }',
+    '{ %(many)s(filter: {not: {colour: {eq: "red"}}}, orderBy: [{colour: DESC}]) { id alias } }',
     "{ a: %(one)s(id: 1) { name pay } b: %(one)s(id: 5) { id name pay } c: %(one)s(id: 7) { id } d: %(one)s(id: 9) { id } }",
-    "{ %(many)s(filter: {area: {isNull: true}}) { id } %(many)sCount(filter: {area: {ne: \"north\"}}) }",
+    '{ %(many)s(filter: {area: {isNull: true}}) { id } %(many)sCount(filter: {area: {ne: "north"}}) }',
     "{ %(many)s { id twin { id } } }",
 ]
 NOTE_READS = [
@@ -237,7 +237,7 @@ async def said(runtime: Runtime, query: str, key: str | None) -> tuple[int, str]
         aiohttp.ClientSession() as session,
         session.post(f"{runtime.url}/graphql", json={"query": query}, headers=headers) as response,
     ):
-        return response.status, re.sub(r'"traceId":"[0-9a-f]+"', "", await response.text())
+        return response.status, re.sub(r'"traceId":"[0-9a-f]+"', '"traceId":""', await response.text())
 
 
 def asked(kind: str, query: str) -> str:

@@ -15,7 +15,7 @@ from dictamesh.runtime.compile.compiler import OUTSIDE
 from dictamesh.runtime.diff.weakening import weaker
 from dictamesh.runtime.mesh.build import Built, build
 from dictamesh.specs.diagnostics import CODES, Severity, render
-from dictamesh.specs.documents import Memory
+from dictamesh.specs.documents import Folder, Memory, load
 from tests.properties.exposure import loosened
 from tests.properties.mutations import CANARY, MUTATIONS, Tree, mutated
 
@@ -25,7 +25,8 @@ SEED = int(os.environ.get("DICTAMESH_MUTATION_SEED", "20260131"))
 
 
 def example() -> Tree:
-    return {str(path.relative_to(EXAMPLES)): path.read_text("utf-8") for path in sorted(EXAMPLES.rglob("*.yaml"))}
+    """The files that the example's mesh file includes."""
+    return {name: source.text for name, source in load(Folder(EXAMPLES), "mesh.yaml").sources.items()}
 
 
 def built(tree: Tree) -> Built:

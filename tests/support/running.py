@@ -2,13 +2,15 @@
 """The example as a user runs it: its sources on loopback, the runtime as a process of its own."""
 
 import asyncio
+import inspect
 import json
 import os
 import re
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,12 +79,66 @@ class Runtime:
         async with aiohttp.ClientSession() as session, session.get(f"{self.metrics_url}/metrics") as response:
             return await response.text()
 
+    async def post(self, body: bytes, headers: Mapping[str, str] | None = None) -> tuple[int, str, Mapping[str, str]]:
+        """Send a body as it is; returns status, text and headers of the answer."""
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{self.url}/graphql", data=body, headers=sent) as response,
+        ):
+            return response.status, await response.text(), dict(response.headers)
+
+    def log(self) -> list[dict[str, Any]]:
+        """The log so far; every line is a JSON object, or this fails."""
+        return [json.loads(line) for line in self.errors]
+
+    def said(self, message: str) -> list[dict[str, Any]]:
+        """The log records whose message holds `message`."""
+        return [record for record in self.log() if message in record["message"]]
+
+    async def until_said(self, message: str, times: int = 1) -> list[dict[str, Any]]:
+        """Wait for a log record, and fail where none comes."""
+        await until(lambda: len(self.said(message)) >= times, f"the log says {message!r}")
+        return self.said(message)
+
+    async def reloads(self) -> dict[str, int]:
+        """How the changes of the tree that were seen so far ended."""
+        found = re.findall(r'dictamesh_reloads_total\{outcome="(\w+)"\} ([0-9.]+)', await self.metrics())
+        return {outcome: int(float(count)) for outcome, count in found}
+
+    async def ready(self, seconds: float = 60.0) -> bool:
+        """Wait until the ready line stands there; false where the process ended or took longer."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            text = "".join(self.output)
+            found, metrics = READY.search(text), METRICS.search(text)
+            if found and metrics:
+                self.url, self.metrics_url = found[1], metrics[1]
+                return True
+            if self.process.returncode is not None and all(reader.done() for reader in self.readers):
+                return False
+            await asyncio.sleep(0.02)
+        return False
+
     async def stop(self, number: int = signal.SIGTERM) -> int:
         if self.process.returncode is None:
             self.process.send_signal(number)
         code = await asyncio.wait_for(self.process.wait(), 40)
         await asyncio.gather(*self.readers)
         return code
+
+
+async def until(true: Callable[[], Awaitable[bool] | bool], what: str, seconds: float = 30.0) -> None:
+    """Wait until something holds; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        held = true()
+        if inspect.isawaitable(held):
+            held = await held
+        if held:
+            return
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        await asyncio.sleep(0.05)
 
 
 @asynccontextmanager
@@ -110,7 +166,23 @@ def example_tree(folder: Path) -> Path:
         shutil.copy(ROOT / "examples" / name, tree / name)
     for name in ("products", "policies", "keys"):
         shutil.copytree(ROOT / "examples" / name, tree / name)
+    (tree / "sources").mkdir()
+    shutil.copy(ROOT / "examples" / "sources" / "suppliers.csv", tree / "sources")
     return tree / "mesh.yaml"
+
+
+def edit(path: Path, before: str, after: str) -> None:
+    """Change a file of a tree as an editor does: a new file moved over the old one."""
+    text = path.read_text(encoding="utf-8")
+    assert before in text, f"{path.name} holds no {before!r}"
+    place(path, text.replace(before, after))
+
+
+def place(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
 
 
 def clean_environment(more: Mapping[str, str]) -> dict[str, str]:
@@ -133,6 +205,18 @@ async def running(
 
 
 async def start(config: Path, data_dir: Path, environment: Mapping[str, str], *arguments: str) -> Runtime:
+    """Start the runtime and wait until it is ready; fails with its output where it is not."""
+    runtime = await spawn(config, data_dir, environment, *arguments)
+    if not await runtime.ready():
+        if runtime.process.returncode is None:
+            runtime.process.kill()
+        await asyncio.gather(*runtime.readers)
+        raise AssertionError(f"the runtime did not start:\n{''.join(runtime.output)}\n{''.join(runtime.errors)}")
+    return runtime
+
+
+async def spawn(config: Path, data_dir: Path, environment: Mapping[str, str], *arguments: str) -> Runtime:
+    """Start the runtime on free ports without waiting for anything."""
     command = [str(PROGRAM), "--config", str(config), "--port", "0", "--metrics-port", "0", "--data-dir", str(data_dir)]
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -141,34 +225,23 @@ async def start(config: Path, data_dir: Path, environment: Mapping[str, str], *a
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+    return of_process(process)
+
+
+def of_process(process: asyncio.subprocess.Process) -> Runtime:
+    """A runtime by its process, whose output is collected from now on."""
     runtime = Runtime(process, "", "")
-    ready = asyncio.Event()
     runtime.readers = [
-        asyncio.create_task(_collect(process.stdout, runtime.output, ready)),
-        asyncio.create_task(_collect(process.stderr, runtime.errors, None)),
+        asyncio.create_task(_collect(process.stdout, runtime.output)),
+        asyncio.create_task(_collect(process.stderr, runtime.errors)),
     ]
-    waiting = asyncio.create_task(ready.wait())
-    ended = asyncio.create_task(process.wait())
-    await asyncio.wait({waiting, ended}, return_when=asyncio.FIRST_COMPLETED, timeout=60)
-    waiting.cancel()
-    text = "".join(runtime.output)
-    found, metrics = READY.search(text), METRICS.search(text)
-    if found is None or metrics is None:
-        if process.returncode is None:
-            process.kill()
-        await asyncio.gather(*runtime.readers)
-        raise AssertionError(f"the runtime did not start:\n{text}\n{''.join(runtime.errors)}")
-    ended.cancel()
-    runtime.url, runtime.metrics_url = found[1], metrics[1]
     return runtime
 
 
-async def _collect(stream: asyncio.StreamReader | None, lines: list[str], ready: asyncio.Event | None) -> None:
+async def _collect(stream: asyncio.StreamReader | None, lines: list[str]) -> None:
     assert stream is not None
     async for line in stream:
         lines.append(line.decode())
-        if ready is not None and line.startswith(b"ready"):
-            ready.set()
 
 
 async def command(*arguments: str, environment: Mapping[str, str] | None = None) -> tuple[int, str, str]:

@@ -2,25 +2,33 @@
 """The documents: every link leads somewhere, every whole YAML document is a valid one (DO-5)."""
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 
 from dictamesh.runtime.mesh.build import build_file
-from dictamesh.specs.diagnostics import Severity
+from dictamesh.specs.diagnostics import Diagnostic, Severity
 from dictamesh.specs.model import Runtime
 from tests.support.running import ROOT, example_tree
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
-BLOCKS = [
-    pytest.param(body, id=f"{page.relative_to(ROOT)}:{number}")
+BLOCKS = {
+    page: [
+        body
+        for language, body in FENCE.findall(page.read_text(encoding="utf-8"))
+        if language == "yaml" and re.search(r"^apiVersion:", body, re.MULTILINE)
+    ]
     for page in PAGES
-    for number, (language, body) in enumerate(FENCE.findall(page.read_text(encoding="utf-8")), 1)
-    if language == "yaml" and re.search(r"^apiVersion:", body, re.MULTILINE)
-]
+}
+PLACES = {
+    "Mesh": "mesh.yaml",
+    "Taxonomy": "taxonomy.yaml",
+    "DataProduct": "products/{}.yaml",
+    "Policy": "policies/{}.yaml",
+}
+WHOLE = [pytest.param(page, id=str(page.relative_to(ROOT))) for page, blocks in BLOCKS.items() if blocks]
 
 
 def prose(page: Path) -> str:
@@ -47,22 +55,36 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 def test_there_are_documents_to_check() -> None:
-    assert len(BLOCKS) >= 4
+    assert len(WHOLE) >= 3
     assert sum(len(LINK.findall(prose(page))) for page in PAGES) > 50
 
 
-@pytest.mark.parametrize("block", BLOCKS)
-def test_a_whole_document_is_valid(block: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", WHOLE)
+def test_whole_documents_are_valid(page: Path, tmp_path: Path) -> None:
+    """Each document joins the example; the documents of a page with a mesh file are a tree of their own."""
     config = example_tree(tmp_path)
-    (config.parent / "sources").mkdir()
-    shutil.copy(ROOT / "examples" / "sources" / "suppliers.csv", config.parent / "sources")
-    if re.search(r"^kind: Mesh$", block, re.MULTILINE):
-        config.write_text(block, encoding="utf-8")
-    else:
-        (config.parent / "products" / "documented.yaml").write_text(block, encoding="utf-8")
-    built = build_file(config)
-    assert not [each for each in built.diagnostics if each.severity is not Severity.NOTE]
-    assert built.plan is not None
+    if any(kind(block) == "Mesh" for block in BLOCKS[page]):
+        for path in [*config.parent.rglob("*.yaml")]:
+            path.unlink()
+        for number, block in enumerate(BLOCKS[page]):
+            (config.parent / PLACES[kind(block)].format(number)).write_text(block, encoding="utf-8")
+        assert not findings(config)
+        return
+    for number, block in enumerate(BLOCKS[page]):
+        path = config.parent / PLACES[kind(block)].format(f"documented-{number}")
+        path.write_text(block, encoding="utf-8")
+        assert not findings(config)
+        path.unlink()
+
+
+def kind(block: str) -> str:
+    found = re.search(r"^kind: (\w+)$", block, re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
+def findings(config: Path) -> list[Diagnostic]:
+    return [each for each in build_file(config).diagnostics if each.severity is not Severity.NOTE]
 
 
 def test_every_setting_is_documented() -> None:

@@ -9,6 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from dictamesh.specs.manifest import Manifest
 from dictamesh.specs.model import Mesh, Policy, Product, Taxonomy
+from dictamesh.specs.model.docs import described
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 KINDS: Mapping[str, type[BaseModel]] = {
@@ -23,7 +24,7 @@ def document_schema(manifests: Mapping[str, Manifest]) -> dict[str, Any]:
     """Return one schema for a document of any kind; options of servers and entities follow the connectors given."""
     definitions: dict[str, Any] = {}
     for kind, model in KINDS.items():
-        schema = _schema(model)
+        schema = model_schema(model)
         definitions |= schema.pop("$defs", {})
         definitions[kind] = schema
     _connectors(definitions, manifests)
@@ -48,8 +49,15 @@ class _Generator(GenerateJsonSchema):
         return False
 
 
-def _schema(model: type[BaseModel]) -> dict[str, Any]:
-    return model.model_json_schema(by_alias=True, schema_generator=_Generator, mode="validation")
+def model_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON Schema of a model, each key of ours with its sentence."""
+    schema = model.model_json_schema(by_alias=True, schema_generator=_Generator, mode="validation")
+    for name, each in {model.__name__: schema, **schema.get("$defs", {})}.items():
+        for key, value in each.get("properties", {}).items():
+            text = described(name, key)
+            if text is not None and isinstance(value, dict):
+                value.setdefault("description", text)
+    return schema
 
 
 def _connectors(definitions: dict[str, Any], manifests: Mapping[str, Manifest]) -> None:
@@ -68,7 +76,7 @@ def _connectors(definitions: dict[str, Any], manifests: Mapping[str, Manifest]) 
 
 def _named(definitions: dict[str, Any], model: type[BaseModel], prefix: str) -> dict[str, Any]:
     """Return a model's schema with its definitions put among ours under names of their own."""
-    schema = _schema(model)
+    schema = model.model_json_schema(by_alias=True, schema_generator=_Generator, mode="validation")
     inner = schema.pop("$defs", {})
     for name, value in inner.items():
         definitions[f"{prefix}.{name}"] = _moved(value, prefix)

@@ -21,12 +21,17 @@ class Options(BaseModel):
     A field that holds a secret is annotated `SecretText`; its literal value in a document is an error (DM7xx).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, defer_build=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, defer_build=True
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class SecretMark:
     """Marks an options field whose text must be a reference (`${env:..}` or `${file:..}`)."""
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        return {**handler(schema), "pattern": r"\$\{(env|file):"}
 
 
 SecretText = Annotated[str, SecretMark()]

@@ -149,8 +149,10 @@ class Adapters:
         found.failed.update({key: code for key, code in found.stale.items() if key in hidden})
         known = [key for key in hidden if key in found.cached]
         if known:
-            aside = replace(operation, spent=Spent(len(known)))
+            # a source that is searched gives all its rows, as it would for missing ones
+            aside = replace(operation, spent=Spent(operation.spent.left + len(known)))
             asked = await adapter.by_values(adapter.entity.key, known, Ask(frozenset(adapter.entity.key)), aside)
+            operation.spent.left = min(operation.spent.left, max(aside.spent.left, 0))
             found.failed.update(asked.failed)
 
 

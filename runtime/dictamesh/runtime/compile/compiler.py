@@ -77,7 +77,7 @@ def plan_hash(plan: Plan) -> str:
 
 
 def _hashed_entity(entity: EntityPlan) -> list[object]:
-    # Avro, catalog row, SDL, tiers and tags follow from these parts and the documents; the mapping hash holds the fields.
+    # Avro, catalog row, SDL, tiers and tags follow from these parts and the documents; fields are in the mapping hash.
     return [entity.mapping_hash, entity.key, entity.links, entity.server, entity.topic, entity.singular, entity.plural]
 
 

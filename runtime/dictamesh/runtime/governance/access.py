@@ -7,7 +7,14 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from dictamesh.runtime.compile.plan import FieldPlan, Plan
-from dictamesh.runtime.governance.decide import Decision, RowOutcome, compile_outcome, decide, row_filter
+from dictamesh.runtime.governance.decide import (
+    STRICTNESS,
+    Decision,
+    RowOutcome,
+    compile_outcome,
+    decide,
+    row_filter,
+)
 from dictamesh.runtime.governance.masks import takes_text
 from dictamesh.runtime.governance.places import Places, entity_address, leaves, places, shown
 from dictamesh.runtime.governance.principal import Principal, parameters
@@ -19,6 +26,8 @@ from dictamesh.specs.rules import Effect
 Use = Literal["filter", "sort", "group", "relation", "lookup"]
 
 CACHED_PRINCIPALS = 256
+
+_TELLING = frozenset(STRICTNESS[: STRICTNESS.index("token")])  # what leaves some of a value to be seen
 
 
 class Access:
@@ -76,6 +85,17 @@ class Access:
         """Whether a field may be used other than by being shown (S20); filter and lookup ask for clear on all rows."""
         return all(_permits(self.field(leaf.address), use) for leaf in self._leaves(address))
 
+    def one_shows_more(self, one: str, other: str) -> bool:
+        """Whether of two fields with the same value one may show more of it than the other does (S20).
+
+        Both ends of a relation are such fields. Ends that show nothing of the value are alike, however they are masked.
+        """
+        ends = [self.field(address) for address in (one, other)]
+        if all(end.clear for end in ends) or not any(_shows(end) for end in ends):
+            return False
+        kinds = {(end.constant.effect, end.constant.mask) if end.constant is not None else None for end in ends}
+        return None in kinds or len(kinds) > 1
+
     def needs(self, address: str) -> frozenset[tuple[str, ...]]:
         """Return the paths of the fields that a row must carry for the decisions on `address` (S17)."""
         return frozenset(path for leaf in self._leaves(address) for path in self.field(leaf.address).columns)
@@ -132,6 +152,12 @@ class Access:
         if worst.effect is Effect.MASK:
             return takes_text(field.type) and worst.kind != "nullify"
         return worst.effect is Effect.ALLOW
+
+
+def _shows(decision: Decision) -> bool:
+    """Whether some row may show its value, or a part of it."""
+    spoken = [decision.constant] if decision.constant is not None else [decision.tier, *decision.spoken]
+    return any(outcome.kind in _TELLING for outcome in spoken)
 
 
 def _moment() -> dict[str, Any]:

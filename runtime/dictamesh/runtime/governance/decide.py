@@ -102,6 +102,11 @@ class Decision:
         return self.constant is None
 
     @property
+    def spoken(self) -> tuple[Outcome, ...]:
+        """Every outcome that some policy has for some row; empty when the decision is constant."""
+        return tuple(outcome for speech in self.speeches for outcome in speech.possible)
+
+    @property
     def columns(self) -> frozenset[tuple[str, ...]]:
         """Paths of the fields that a row must carry for this decision; empty when it is constant."""
         conditions = (branch.where for speech in self.speeches for branch in speech.branches)

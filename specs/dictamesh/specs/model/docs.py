@@ -27,7 +27,7 @@ _ELEMENT = {
     "logicalType": "The type of its values; decides the GraphQL type.",
     "physicalType": "The type in the source. `decimal(p,s)` on a number makes it exact.",
     "logicalTypeOptions": "What else is known of the values; `format` is acted upon.",
-    "classification": "The handling tier. Absent on a field of an entity: restricted. Below an object: that of the object.",
+    "classification": "The handling tier; absent: restricted, or below an object that of the object.",
     "examples": "Example values; never real ones of a personal field.",
     "quality": "Quality rules; `invalidValues` with `validValues` on a string makes an enumeration.",
     "properties": "The members of an object.",
@@ -147,7 +147,7 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "price": ODCS,
         "contractCreatedTs": ODCS,
         "slaDefaultElement": ODCS,
-        "slaProperties": "Service levels; availability, latency (freshness), responseTime and retention are acted upon.",
+        "slaProperties": "Service levels; availability, latency, responseTime and retention are acted upon.",
         "schema": "The entities.",
         "servers": "Servers of this product alone.",
         "source": "The server, and by entity how it is read.",
@@ -210,11 +210,19 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "required": ODCS,
         "timezone": ODCS,
         "defaultTimezone": "UTC only; another zone is said under `source.<Entity>.defaultTimezone`.",
-        **dict.fromkeys(
-            ("minLength", "maxLength", "pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
-            + ("multipleOf", "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"),
-            ODCS,
-        ),
+        "minLength": ODCS,
+        "maxLength": ODCS,
+        "pattern": ODCS,
+        "minimum": ODCS,
+        "maximum": ODCS,
+        "exclusiveMinimum": ODCS,
+        "exclusiveMaximum": ODCS,
+        "multipleOf": ODCS,
+        "minItems": ODCS,
+        "maxItems": ODCS,
+        "uniqueItems": ODCS,
+        "minProperties": ODCS,
+        "maxProperties": ODCS,
     },
     "Element": _ELEMENT,
     "Property": {
@@ -250,6 +258,7 @@ DOCS: Mapping[str, Mapping[str, str]] = {
     },
     "ProductCache": {
         "enabled": "Whether rows of this product are kept.",
+        "ttl": "How long a row is fresh; at most the latency of the contract (S25).",
         "staleFor": "How long an expired row may stand in for a failing source; absent: as the mesh says.",
     },
     "Policy": {
@@ -308,3 +317,82 @@ DOCS: Mapping[str, Mapping[str, str]] = {
 def described(model: str, key: str) -> str | None:
     """The sentence for a key of a model, by the names that the JSON Schema has; None where there is none."""
     return DOCS.get(model, {}).get(key) or OPEN.get(key)
+
+
+EXAMPLES: Mapping[str, str] = {
+    "Mesh": """\
+apiVersion: dictamesh/v1
+kind: Mesh
+name: acme
+include: [taxonomy.yaml, products/*.yaml, policies/*.yaml]
+servers:
+  erp: {type: postgres, dsn: "${env:ERP_DSN}"}
+roles: [support, analyst]
+purposes: [service]
+security:
+  claims: {countries: [string]}
+  keys: {pepper: "${file:keys/pepper}"}
+  apiKeys:
+    - {name: desk, key: "${env:DESK_KEY}", roles: [support], purposes: [service]}
+resilience:
+  default: {timeout: 2s}
+""",
+    "DataProduct": """\
+apiVersion: dictamesh/v1
+kind: DataProduct
+id: sales
+name: sales
+version: 1.0.0
+status: active
+domain: trade
+schema:
+  - name: Customer
+    physicalName: customers
+    properties:
+      - {name: id, logicalType: string, primaryKey: true, classification: public}
+      - {name: email, logicalType: string, classification: restricted, tags: [pii.email]}
+      - {name: country, logicalType: string, classification: public}
+  - name: Order
+    physicalName: orders
+    properties:
+      - {name: id, logicalType: string, primaryKey: true, classification: public}
+      - {name: customerId, physicalName: customer_id, logicalType: string, classification: public}
+      - name: total
+        logicalType: number
+        physicalType: decimal(12,2)
+        transformLogic: cents / 100.0
+        classification: internal
+source:
+  server: erp
+  Order: {columns: {cents: integer}}
+relations:
+  - {name: customer, from: Order.customerId, to: Customer.id, cardinality: many-to-one, inverse: orders}
+""",
+    "Policy": """\
+apiVersion: dictamesh/v1
+kind: Policy
+name: personal-data
+owner: privacy-office
+match: {tags: [pii]}
+rules:
+  - {name: desk, roles: [support], purposes: [service], effect: allow}
+  - {name: others, effect: mask, mask: {kind: hmac, key: pepper}}
+tests:
+  - {as: {}, field: sales#Customer.email, value: ana@example.com, expect: {effect: mask, rule: others}}
+---
+apiVersion: dictamesh/v1
+kind: Policy
+name: own-countries
+owner: privacy-office
+match: {entities: [Customer]}
+rows:
+  - {name: analysts, roles: [analyst], keep: "country = ANY(principal.countries)"}
+""",
+    "Taxonomy": """\
+apiVersion: dictamesh/v1
+kind: Taxonomy
+tags:
+  pii: {pii: true, description: identifies a person, children: [email, phone]}
+""",
+}
+"""A small tree, one text per kind; together they are a mesh without a finding."""

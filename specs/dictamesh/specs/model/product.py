@@ -265,7 +265,7 @@ class ProductCache(Part):
     """How long rows of a product may be kept (S25)."""
 
     enabled: bool = True
-    ttl: Annotated[Duration, Field(description="at most the freshness of the contract (S25)")] | None = None
+    ttl: Duration | None = None
     stale_for: Duration | None = None
 
 

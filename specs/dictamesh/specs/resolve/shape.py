@@ -140,27 +140,36 @@ def _of_union(data: Any, error: ErrorDetails) -> bool:
     return len(error["loc"]) > len(_path(data, error))
 
 
+Told = tuple[str, Located, str, str | None]
+"""Code, place, message and hint."""
+
+
 def _finding(
     model: type[BaseModel], error: ErrorDetails, path: Path, site: Site, data: Any, also: tuple[str, ...]
-) -> tuple[str, Located, str, str | None]:
+) -> Told:
     kind, at, name = error["type"], _at(site, path), _label(path)
     if kind == "extra_forbidden":
         known = sorted({*keys_at(model, path[:-1]), *(also if len(path) == 1 else ())})
         return "DM101", at.key_span, f"unknown key '{path[-1]}'", _unknown_key(str(path[-1]), known)
     if kind == "missing":
         return "DM102", _at(site, path[:-1]), f"the key '{path[-1]}' is missing", f"Add '{path[-1]}:' here."
-    if kind == "union_tag_invalid":
-        at, path = at / _tag(error), (*path, _tag(error))
-        message = f"not one of the values that '{_tag(error)}' takes"
-        return "DM104", at, message, _other_value(error, _value(data, path))
-    if kind == "literal_error":
-        return "DM104", at, f"not one of the values that '{name}' takes", _other_value(error, _value(data, path))
     if kind == "union_tag_not_found":
         return "DM102", at, f"the key '{_tag(error)}' is missing", f"Add '{_tag(error)}:' here."
+    if kind == "union_tag_invalid":
+        at, path, name = at / _tag(error), (*path, _tag(error)), _tag(error)
+    if kind in {"literal_error", "union_tag_invalid"}:
+        message = f"not one of the values that '{name}' takes"
+        return "DM104", at, message, _other_value(error, _value(data, path))
+    return _unfit(error, path, at, _value(data, path))
+
+
+def _unfit(error: ErrorDetails, path: Path, at: Site, value: Any) -> Told:
+    """What is said of a value that the key does not take."""
+    kind, name = error["type"], _label(path)
     if kind.endswith(WRONG_TYPE):
         wanted = WANTED.get(kind, "another type of value")
-        hint = _other_type(wanted, _value(data, path))
-        return "DM103", at, f"'{name}' takes {wanted}", SOURCE if path[:-1] == ("source",) else hint
+        hint = SOURCE if path[:-1] == ("source",) else _other_type(wanted, value)
+        return "DM103", at, f"'{name}' takes {wanted}", hint
     if kind in BOUNDS:
         bound, text = BOUNDS[kind]
         wanted = text.format(error.get("ctx", {}).get(bound, ""))

@@ -69,6 +69,19 @@ def used(entity: EntityPlan, given: Mapping[str, Any], entities: Entities) -> It
             yield from _used_over(link, value, entities)
 
 
+def followed(entity: EntityPlan, given: Mapping[str, Any]) -> Iterator[LinkPlan]:
+    """Yield every relation that a filter leads over."""
+    for name, value in given.items():
+        link = entity.link(name)
+        if name in {"and", "or"}:
+            for each in value:
+                yield from followed(entity, each)
+        elif name == "not":
+            yield from followed(entity, value)
+        elif link is not None:
+            yield link
+
+
 def _used_over(link: LinkPlan, value: Mapping[str, Any], entities: Entities) -> Iterator[FieldPlan]:
     for inner in value:
         yield entities[link.target].field(inner)

@@ -3,8 +3,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan
-from dictamesh.runtime.gateway.execution.filters import Entities, used
+from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan, LinkPlan
+from dictamesh.runtime.gateway.execution.filters import Entities, followed, used
 from dictamesh.runtime.gateway.execution.picks import EntityPick, Page, RootPick, entity_picks
 from dictamesh.runtime.governance.access import Access, Use
 
@@ -14,37 +14,54 @@ Found = tuple[FieldPlan, Use]
 def forbidden_uses(roots: tuple[RootPick, ...], access: Access, entities: Entities) -> list[FieldPlan]:
     """Return the fields that the caller may not use as the operation does; each once, by address."""
     refused = {
-        field.address: field for field, use in _uses(roots, entities) if not _permitted(field, use, access, entities)
+        field.address: field
+        for field, use in _uses(roots, access, entities)
+        if not _permitted(field, use, access, entities)
     }
     return [refused[address] for address in sorted(refused)]
 
 
 def _permitted(field: FieldPlan, use: Use, access: Access, entities: Entities) -> bool:
     entity = entities[field.address.rpartition(".")[0]]
-    if entity.surrogate is not None and field.name in entity.key:
+    if use != "relation" and entity.surrogate is not None and field.name in entity.key:
         return use == "lookup"  # what is shown is a pseudonym; comparing with the key itself would tell it
     return access.may_use(field.address, use)
 
 
-def _uses(roots: tuple[RootPick, ...], entities: Entities) -> Iterator[Found]:
+def _uses(roots: tuple[RootPick, ...], access: Access, entities: Entities) -> Iterator[Found]:
     for root in roots:
         if root.kind == "one":
             for name in root.entity.key:
                 yield root.entity.field(name), "lookup"
-        yield from _of_page(root.entity, root.page, entities)
-    yield from _of_links(entity_picks(roots), entities)
+        yield from _of_page(root.entity, root.page, access, entities)
+    yield from _of_links(entity_picks(roots), access, entities)
 
 
-def _of_links(picks: Iterable[EntityPick], entities: Entities) -> Iterator[Found]:
+def _of_links(picks: Iterable[EntityPick], access: Access, entities: Entities) -> Iterator[Found]:
     for pick in picks:
         for link in pick.links:
+            yield from _of_ends(pick.entity, link.link, access, entities)
             if link.page is not None:
-                yield from _of_page(link.below.entity, link.page, entities)
+                yield from _of_page(link.below.entity, link.page, access, entities)
 
 
-def _of_page(entity: EntityPlan, page: Page, entities: Entities) -> Iterator[Found]:
+def _of_page(entity: EntityPlan, page: Page, access: Access, entities: Entities) -> Iterator[Found]:
     if page.filter is not None:
         for field in used(entity, page.filter, entities):
             yield field, "filter"
+        for link in followed(entity, page.filter):
+            yield from _of_ends(entity, link, access, entities)
     for name, _ in page.order:
         yield entity.field(name), "sort"
+
+
+def _of_ends(entity: EntityPlan, link: LinkPlan, access: Access, entities: Entities) -> Iterator[Found]:
+    """Yield the ends that a relation would tell through the other end, which has the same value.
+
+    It may run over a key that neither end shows; where one end shows more than the other, it would undo the mask.
+    """
+    target = entities[link.target]
+    for own, other in zip(link.own, link.theirs, strict=True):
+        ends = (entity.field(own), target.field(other))
+        if access.one_shows_more(*(end.address for end in ends)):
+            yield from ((end, "relation") for end in ends)
