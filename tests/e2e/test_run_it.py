@@ -120,7 +120,7 @@ async def test_a_removed_product_stays_in_the_catalog_as_deprecated(tmp_path: Pa
     assert found is not None
     product = config.parent / "products" / "suppliers.yaml"
     product.write_text(found[1])
-    (config.parent / "sources").mkdir()
+    (config.parent / "sources").mkdir(exist_ok=True)
     async with example_sources(tmp_path) as sources, running(config, tmp_path / "data", sources.environment) as runtime:
         status, body = await runtime.get("/api/v1/catalog/entities/Supplier", "steward")
         assert (status, body["status"]) == (200, "active")

@@ -46,7 +46,9 @@ async def hold(adapters: Adapters, product: str) -> list[Check]:
     for address in adapters.plan.products[product].entities:
         entity = adapters.plan.entities[address]
         try:
-            found += [check async for check in _entity(adapters, adapter, entity)]
+            # one by one: what was found before a source failed is told, too
+            async for check in _entity(adapters, adapter, entity):
+                found.append(check)  # noqa: PERF401 - a comprehension would lose them
         except ReadFailed as failed:
             found.append(Check(entity.name, "reads", Verdict.FAILED, f"the source answers {failed.code}"))
     return found

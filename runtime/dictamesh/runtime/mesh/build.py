@@ -54,7 +54,13 @@ def build_file(config: Path) -> Built:
 
 
 def _diagnostic(result: TestResult) -> Diagnostic:
-    message = f"policy '{result.policy}', test {result.index + 1}: expected {result.expected}, got {result.got}"
+    wrong = [
+        f"{name} is {_told(result.got.get(name))}, not {_told(wanted)}"
+        for name, wanted in result.expected.items()
+        if result.got.get(name) != wanted
+    ]
+    found = "; ".join(wrong) or result.note or "it could not be run"
+    message = f"test {result.index + 1} of policy '{result.policy}': {found}"
     return Diagnostic(
         code="DM409",
         severity=Severity.ERROR,
@@ -66,3 +72,7 @@ def _diagnostic(result: TestResult) -> Diagnostic:
         end_column=result.column + 1,
         hint="Correct the policy, or the test.",
     )
+
+
+def _told(value: object) -> str:
+    return "none" if value is None else f"'{value}'"
