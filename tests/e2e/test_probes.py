@@ -166,8 +166,8 @@ READS = [
     "{ %(many)s(limit: 2, offset: 1) { id name pay } }",
     '{ %(many)s(filter: {colour: {ne: "red"}}) { id name } }',
     '{ %(many)s(filter: {not: {colour: {eq: "red"}}}, orderBy: [{colour: DESC}]) { id alias } }',
-    "{ a: %(one)s(id: 1) { name pay } b: %(one)s(id: 5) { id name pay } "
-    "c: %(one)s(id: 7) { id } d: %(one)s(id: 9) { id } }",
+    "{ a: %(one)s(id: 1) { name pay } b: %(one)s(id: 5) { id name pay } }",
+    "{ c: %(one)s(id: 7) { id } d: %(one)s(id: 9) { id } }",
     '{ %(many)s(filter: {area: {isNull: true}}) { id } %(many)sCount(filter: {area: {ne: "north"}}) }',
     "{ %(many)s { id twin { id } } }",
 ]
