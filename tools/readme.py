@@ -122,7 +122,8 @@ def brief(value: Any, indent: int = 0, key: str = "") -> str:
 
 
 def lasting(text: str) -> str:
-    """A document without what differs from run to run: the plan's hash, measured times."""
+    """A document without what differs from run to run: the plan's hash, measured times, trace ids."""
+    text = re.sub(r'("traceId":")[0-9a-f]{32}', r"\1...", text)
     return re.sub(r"\d+(\.\d+)? ms, promised", "... ms, promised", re.sub(r"(\bplan\s+)[0-9a-f]{12}", r"\1...", text))
 
 
