@@ -75,6 +75,11 @@ class Runtime:
         async with aiohttp.ClientSession() as session, session.get(f"{self.url}{path}", headers=headers) as response:
             return response.status, await response.json(content_type=None)
 
+    async def fetch(self, path: str, headers: Mapping[str, str]) -> tuple[int, str]:
+        """Get a path with any headers; returns status and text."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self.url}{path}", headers=headers) as response:
+            return response.status, await response.text()
+
     async def metrics(self) -> str:
         async with aiohttp.ClientSession() as session, session.get(f"{self.metrics_url}/metrics") as response:
             return await response.text()

@@ -2,13 +2,13 @@
 """What several commands share: the tree they work on and how they print."""
 
 import argparse
+import json
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from dictamesh.runtime.cli.exits import UsageError
 from dictamesh.runtime.compile.plan import Plan
@@ -16,15 +16,28 @@ from dictamesh.runtime.mesh.build import Built, build_file
 from dictamesh.specs.diagnostics import Diagnostic, render
 from dictamesh.specs.diagnostics.source import Source
 
+_LONGEST = 200  # characters of a word that a message repeats
+
 
 def config_of(options: argparse.Namespace) -> Path:
     """Return the mesh file; raises UsageError where none is named or it is not there."""
     if options.config is None:
         raise UsageError("name the mesh file: --config mesh.yaml")
     path = Path(options.config)
-    if not path.is_file():
-        raise UsageError(f"there is no file '{options.config}'")
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        reason = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else "no such path"
+        raise UsageError(f"the mesh file {_quoted(options.config)} cannot be read ({reason})") from None
+    if not stat.S_ISREG(mode):
+        raise UsageError(f"the mesh file {_quoted(options.config)} is no file")
     return path
+
+
+def _quoted(text: str) -> str:
+    """A word of the command line, short and printable."""
+    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    return f"'{shown}'" if shown.isprintable() else ascii(shown)
 
 
 def built(options: argparse.Namespace) -> Built:
@@ -48,8 +61,18 @@ def show(found: Iterable[Diagnostic], sources: Mapping[str, Source]) -> None:
 
 def print_json(value: Any) -> None:
     """Print JSON with two spaces of indentation."""
-    text = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str).decode()
-    print(text)
+    print(json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str))
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON can hold: keys as text, and text as UTF-8 can write it."""
+    if isinstance(value, Mapping):
+        return {_plain(str(key)): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(each) for each in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    return value
 
 
 def add_format(parser: argparse.ArgumentParser) -> None:

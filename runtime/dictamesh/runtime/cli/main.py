@@ -47,10 +47,11 @@ def _say(error: Exception, code: int) -> int:
 
 
 def _unexpected(error: Exception) -> int:
-    from dictamesh.runtime.mesh.failure import StartFailed  # noqa: PLC0415 - start fast: most runs never need it
+    from dictamesh.runtime.catalog.errors import CatalogUnavailable  # noqa: PLC0415 - start fast: most runs need none
+    from dictamesh.runtime.mesh.failure import StartFailed  # noqa: PLC0415 - likewise
     from dictamesh.runtime.observe.faults import exception_fields  # noqa: PLC0415 - likewise
 
-    if isinstance(error, StartFailed):
+    if isinstance(error, StartFailed | CatalogUnavailable):
         print(f"dictamesh-runtime: {error.message}\n  = {error.cure}", file=sys.stderr)
         return DEPENDENCY
     told = ", ".join(f"{key} {value}" for key, value in exception_fields(error).items())
@@ -63,19 +64,28 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         prog="dictamesh-runtime",
         description="One config file in, a governed federated GraphQL API out.",
         epilog="Without a command the mesh is served.",
+        allow_abbrev=False,
     )
     parser.add_argument("--config", metavar="FILE", help="the mesh file")
     parser.add_argument("--version", action="version", version=_version() if "--version" in given else "")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    chosen = next((each for each in given if each in COMMANDS), "serve")
+    chosen = _chosen(given)
     for name, text in COMMANDS.items():
-        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        about = text[0].upper() + text[1:] + "."
+        command = commands.add_parser(name, help=text, description=about, allow_abbrev=False)
         command.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS, help="the mesh file")
         if name == chosen:
             _module(name).arguments(command)
     if chosen == "serve":
         _module("serve").arguments(parser)
     return parser
+
+
+def _chosen(given: Sequence[str]) -> str:
+    """The command: the first word that is one and is not the name of the mesh file."""
+    before = ["", *given]
+    words = (word for word, previous in zip(given, before, strict=False) if previous != "--config")
+    return next((word for word in words if word in COMMANDS), "serve")
 
 
 def _module(command: str) -> ModuleType:

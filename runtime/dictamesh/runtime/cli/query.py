@@ -24,6 +24,7 @@ from dictamesh.runtime.gateway.contract import RequestInfo
 from dictamesh.runtime.gateway.serving import answer
 from dictamesh.runtime.governance.audit import AuditSink
 from dictamesh.runtime.governance.principal import Principal
+from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.world import Needs, make_world
 from dictamesh.runtime.observe import trace
@@ -47,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     if isinstance(plan, int):
         return plan
     principal = caller(options, plan)
-    text = sys.stdin.read() if options.query == "-" else options.query
+    text = _input() if options.query == "-" else options.query
     variables = _variables(options.variables)
     undo = configure(service=f"dictamesh/{plan.name}", level="error", layout="text")
     try:
@@ -56,6 +57,13 @@ def run(options: argparse.Namespace) -> int:
         undo()
     print_json(body)
     return FINDINGS if body.get("errors") else FINE
+
+
+def _input() -> str:
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError:
+        raise UsageError("standard input is no UTF-8 text") from None
 
 
 def _variables(given: str | None) -> dict[str, Any] | None:
@@ -104,5 +112,10 @@ async def _audit(plan: Plan, data_dir: Path, resolver: Resolver, stack: AsyncExi
             return log
         except CatalogUnavailable:
             pass
-    data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartFailed(
+            f"the data folder {data_dir} cannot be made ({error.strerror})", "choose another with --data-dir"
+        ) from None
     return JsonlAudit(data_dir / FILE_NAME)

@@ -7,6 +7,7 @@ from dictamesh.connectors.registry import manifests
 from dictamesh.runtime.cli.common import plan_of, print_json
 from dictamesh.runtime.cli.exits import FINDINGS, FINE, UsageError
 from dictamesh.specs.jsonschema import document_schema
+from dictamesh.specs.suggest import suggest
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +18,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the schema; `json` needs no mesh file."""
+    if options.entity is not None and options.kind != "avro":
+        raise UsageError(f"'schema {options.kind}' takes no entity")
     if options.kind == "json":
         print_json(document_schema(manifests()))
         return FINE
@@ -32,6 +35,9 @@ def run(options: argparse.Namespace) -> int:
         if options.entity in {None, entity.name, entity.address}
     }
     if not found:
-        raise UsageError(f"there is no entity '{options.entity}'")
+        names = [entity.name for entity in plan.entities.values()]
+        near = suggest(options.entity, names)
+        hint = f"did you mean '{near}'?" if near else f"there are: {', '.join(names)}"
+        raise UsageError(f"there is no entity '{options.entity}'; {hint}")
     print_json(next(iter(found.values())) if options.entity else found)
     return FINE
