@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import gzip
 import json
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -90,6 +91,7 @@ class Hostile:
     calls: Counter[str] = field(default_factory=Counter)
     elsewhere: str = ""
     under_way: int = 0
+    bomb: bytes = field(default_factory=lambda: gzip.compress(b'{"items": [{"id": "' + b"x" * (256 * MEBIBYTE), 1))
 
     def app(self) -> web.Application:
         app = web.Application()
@@ -146,8 +148,7 @@ class Hostile:
         return response
 
     async def _bomb(self, _request: web.Request) -> web.StreamResponse:
-        body = gzip.compress(b'{"items": [{"id": "1", "body": "' + b"x" * (256 * MEBIBYTE) + b'"}]}', 1)
-        return web.Response(body=body, headers={"Content-Type": "application/json", "Content-Encoding": "gzip"})
+        return web.Response(body=self.bomb, headers={"Content-Type": "application/json", "Content-Encoding": "gzip"})
 
     async def _drip(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
@@ -304,10 +305,10 @@ async def test_keys_stay_one_value(target: Target, key: str) -> None:
     assert (body["data"]["a"] or {"id": key})["id"] == key, body
     _, body = await target.post('query($id: ID!) { a: item(id: $id) { id } b: item(id: "7") { id } }', id=key)
     assert (body["data"]["a"] or {"id": key})["id"] == key, body
-    assert "stolen" not in json.dumps(body) and "escaped" not in json.dumps(body)
+    assert "escaped" not in json.dumps(body)
     for path in target.hostile.paths:
-        assert path.startswith(("/item?ids=", "/plain/", "/item/")) and path.count("/") <= 2, path
-        assert not path.endswith(("/..", "/.", "/")) and path.count("=") <= 1 and "&" not in path, path
+        assert re.fullmatch(r"/item\?ids=[^&=/]*|/(plain|item)/[^/?&=]+", path), path
+        assert not path.endswith(("/..", "/.")), path
 
 
 @pytest.mark.parametrize(

@@ -55,11 +55,14 @@ FIELDS = """
       - {name: rate, logicalType: integer, transformLogic: "1000 / pay", classification: confidential, tags: [money]}
       - {name: bossId, physicalName: boss_id, logicalType: integer, classification: restricted}
       - {name: colour, logicalType: string, classification: public}
+      - {name: seen, logicalType: timestamp, classification: public}
+      - {name: level, logicalType: integer, classification: public}
 """
 SOURCE = {
     "Db": "source: {server: db}",
     "Web": "source: {server: web, Web: {list: {path: /people, records: items}}}",
     "Lake": "source: {server: lake}",
+    "Line": "source: {server: lake}",
 }
 PRODUCT = """
 apiVersion: dictamesh/v1
@@ -68,7 +71,7 @@ id: KINDs
 name: KINDs
 version: 1.0.0
 status: active
-domain: d
+domain: KIND
 schema:
   - name: KIND
     physicalName: TABLE
@@ -112,7 +115,7 @@ apiVersion: dictamesh/v1
 kind: Policy
 name: rows
 owner: o
-match: {products: [Dbs, Webs, Lakes]}
+match: {products: [Dbs, Webs, Lakes, Lines]}
 rows: [{name: own, roles: [reader], keep: "area = ANY(principal.areas)"}, {name: all, roles: [chief], keep: all},
        {name: none, keep: "area = 'nowhere'"}]
 ---
@@ -130,24 +133,24 @@ owner: o
 match: {tags: [money]}
 rules: [{name: chiefs, roles: [chief], effect: allow}]
 """
-COLUMNS = ("id", "area", "name", "pay", "boss_id", "colour")
+COLUMNS = ("id", "area", "name", "pay", "boss_id", "colour", "seen", "level")
 Cells = tuple[Any, ...]
 SHOWN = [(1, "north", "red"), (2, "north", "blue"), (3, "north", "red"), (4, "north", None)]
+DAY = "2026-01-05T10:00:00Z"
 WORLDS: dict[str, list[Cells]] = {
     "one": [
-        *((n, area, f"Ann {n}", n * 10, 1, colour) for n, area, colour in SHOWN),
-        (5, "south", "Eve", 5, 2, "red"),
-        (6, "south", "Fay", 6, 1, "blue"),
+        *((n, area, f"Ann {n}", n * 10, 1, colour, DAY, n) for n, area, colour in SHOWN),
+        (5, "south", "Eve", 5, 2, "red", DAY, 5),
+        (6, "south", "Fay", 6, 1, "blue", DAY, 6),
     ],
     # other names, orders of names, bosses; wrong and missing pay; hidden rows gone, added and broken
     "two": [
-        *((n, area, f"Zoe {9 - n}", [0, None, -7, 2**40][n - 1], 5 - n, colour) for n, area, colour in SHOWN),
-        (7, "south", "Ann 1", None, 1, "red"),
-        (8, None, "Ann 2", 0, 3, "red"),
-        (9, "south", None, 1, 2, "\u0000"),
+        *((n, area, f"Zoe {9 - n}", [0, None, -7, 2**40][n - 1], 5 - n, colour, DAY, n) for n, area, colour in SHOWN),
+        (7, "south", "Ann 1", None, 1, "red", 1767600000, "many"),
+        (8, None, "Ann 2", 0, 3, "red", "never", 2.5),
+        (9, "south", None, 1, 2, "\u0000", None, 2**70),
     ],
 }
-PERSON = """{ %(many)s { id area colour name alias initial pay rate bossId boss { id } staff { id } twin { id } } }"""
 USES = [
     '{ %(many)s(filter: {name: {like: "A%%"}}) { id } }',
     '{ %(many)s(filter: {or: [{colour: {eq: "red"}}, {not: {alias: {isNull: true}}}]}) { id } }',
@@ -162,6 +165,9 @@ USES = [
     "{ %(many)s { boss { colour } } }",
 ]
 READS = [
+    "{ %(many)s { id seen level } }",
+    '{ %(many)s(filter: {seen: {gt: "2026-01-01T00:00:00Z"}, level: {gt: 1}}, orderBy: [{seen: ASC}]) { id } }',
+    "{ %(many)s(orderBy: [{level: DESC}]) { id level } %(many)sCount(filter: {level: {ne: 2}}) }",
     "{ %(many)s { id area colour name alias initial pay rate bossId } %(many)sCount }",
     "{ %(many)s(limit: 2, offset: 1) { id name pay } }",
     '{ %(many)s(filter: {colour: {ne: "red"}}) { id name } }',
@@ -183,7 +189,7 @@ NOTE_READS = [
 def tree(folder: Path) -> Path:
     files = {"mesh.yaml": MESH, "taxonomy.yaml": TAXONOMY}
     parts = []
-    for kind, table in (("Db", "people"), ("Web", "people"), ("Lake", "people.csv")):
+    for kind, table in (("Db", "people"), ("Web", "people"), ("Lake", "people.csv"), ("Line", "people.jsonl")):
         text = PRODUCT.replace("FIELDS", FIELDS).replace("SOURCE", SOURCE[kind])
         parts.append(text.replace("KIND", kind).replace("TABLE", table))
     files["p.yaml"] = "\n---\n".join([*parts, NOTES, POLICIES])
@@ -194,8 +200,9 @@ def tree(folder: Path) -> Path:
 
 def sources(folder: Path, rows: list[Cells]) -> web.Application:
     with closing(sqlite3.connect(folder / "probes.sqlite")) as db, db:
-        db.execute("CREATE TABLE people (id, area, name, pay, boss_id, colour)")
-        db.executemany("INSERT INTO people VALUES (?, ?, ?, ?, ?, ?)", rows)
+        db.execute("CREATE TABLE people (id, area, name, pay, boss_id, colour, seen, level)")
+        stored = [tuple(str(cell) if cell == 2**70 else cell for cell in row) for row in rows]
+        db.executemany("INSERT INTO people VALUES (?, ?, ?, ?, ?, ?, ?, ?)", stored)
         db.execute("CREATE TABLE notes (id, person_id, text)")
         notes = [(n, n, f"n{n}") for n in range(1, 5)]
         hidden = [(n + 4, row[0], f"n{n + 4}") for n, row in enumerate(rows[4:], 1)]
@@ -204,6 +211,7 @@ def sources(folder: Path, rows: list[Cells]) -> web.Application:
     lines = [",".join("" if cell is None else str(cell) for cell in row) for row in (COLUMNS, *rows)]
     (folder / "lake" / "people.csv").write_text("\n".join(lines).replace("\u0000", "x") + "\n")
     items = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+    (folder / "lake" / "people.jsonl").write_text("".join(f"{json.dumps(item)}\n" for item in items))
 
     async def people(_request: web.Request) -> web.Response:
         return web.json_response({"items": items})
@@ -254,17 +262,21 @@ async def test_what_is_withheld_changes_no_byte(worlds: list[Runtime], kind: str
         answers = [await said(runtime, asked(kind, query), key) for runtime in worlds]
         assert answers[0] == answers[1], key
         if query in USES:
-            assert '"code":"FORBIDDEN"' in answers[0][1] and '"data"' not in answers[0][1], answers[0][1]
+            assert '"code":"FORBIDDEN"' in answers[0][1], answers[0][1]
+            assert '"data"' not in answers[0][1], answers[0][1]
         else:
             assert '"VALIDATION_ERROR"' not in answers[0][1]
 
 
 async def test_whoever_sees_all_sees_the_difference(worlds: list[Runtime]) -> None:
     """Without this the probes above could be blind."""
+    everything = "{ %(many)s { id name alias initial pay rate bossId boss { id } staff { id } } }"
     for kind in SOURCE:
-        for query in READS[:1]:
-            one, two = [json.loads((await said(runtime, asked(kind, query), "chief"))[1]) for runtime in worlds]
-            assert one["data"] and one != two
+        one, two = [json.loads((await said(runtime, asked(kind, everything), "chief"))[1]) for runtime in worlds]
+        rows = one["data"][f"{kind.lower()}s"]
+        assert [row["name"] for row in rows][:2] == ["Ann 1", "Ann 2"]
+        assert rows[4]["boss"] == {"id": 2}
+        assert one != two
 
 
 async def test_nothing_is_told_in_output(worlds: list[Runtime]) -> None:

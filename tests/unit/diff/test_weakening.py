@@ -166,10 +166,12 @@ def test_the_same_rows_under_another_name_keep_their_rules() -> None:
 
 def test_a_field_that_reads_another_column_is_held_against_its_readers() -> None:
     products = "products/products.yaml"
-    moved = changed(BASE, products, "{name: provider, ", "{name: provider, physicalName: vendor, ")
+    provider = "{name: provider, logicalType: string, classification: "
+    base = changed(BASE, products, provider + "public}", provider + "internal}")
+    moved = changed(base, products, "{name: provider, ", "{name: provider, physicalName: vendor, ")
     swapped = changed(moved, products, "{name: sku, ", "{name: sku, physicalName: provider, ")
-    assert compared(BASE, moved) == ()
-    found = compared(BASE, swapped)
+    assert compared(base, moved) == ()
+    found = compared(base, swapped)
     assert {(each.what, each.address, each.principal) for each in found} == {
         ("field", "products#Product.sku", "anonymous")
     }

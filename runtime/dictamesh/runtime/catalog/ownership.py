@@ -77,7 +77,7 @@ def running_owner(data_dir: Path) -> str | None:
     """
     try:
         descriptor = os.open(data_dir / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise CatalogUnavailable(

@@ -2,6 +2,7 @@
 """`dictamesh-runtime`: serves a mesh, or runs one command on it. Exit codes: S32."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -26,6 +27,9 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; no traceback reaches the user."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may lack characters that specs hold
     try:
         options = _parser(given).parse_args(given)
         return int(options.run(options))

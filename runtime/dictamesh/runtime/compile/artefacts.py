@@ -64,8 +64,13 @@ def _entity(entity: EntityPlan) -> dict[str, Any]:
             "connector": entity.connector,
             "physicalName": entity.source.physical_name,
             "columns": {column.name: str(column.type) for column in entity.source.columns},
+            "key": list(entity.source.key),
+            "options": _model(entity.source.options),
             "batchSize": entity.capabilities.batch_size,
+            "coerce": entity.coerce,
+            "timezone": entity.timezone,
         },
+        "surrogate": entity.surrogate,
         "fields": {field.name: _field(field) for field in entity.fields},
         "relations": {
             link.name: {
@@ -96,7 +101,10 @@ def _field(field: FieldPlan) -> dict[str, Any]:
         "classification": field.tier,
         "tags": list(field.tags),
         "pii": field.pii,
+        "description": field.description,
     }
+    if field.enum:
+        found["enum"] = dict(field.enum)
     if field.column is None:
         found |= {"expression": text(field.expr), "computedBy": "mesh" if field.pushed else "source"}
         if field.pushed:
@@ -138,6 +146,7 @@ def _field_policy(policy: FieldPolicy) -> dict[str, Any]:
     return {
         "policy": policy.policy,
         "allowCounts": policy.allows,
+        "onUse": {"sort": policy.sort, "group": policy.group, "relation": policy.relation},
         "rules": [
             {
                 "name": rule.name,

@@ -6,6 +6,7 @@ argument of the call. Texts come from trees only.
 """
 
 import json
+import math
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -130,10 +131,15 @@ def _decimal(scale: int | None) -> Decode:
 
 def _array(item: Decode) -> Decode:
     def decode(value: Any) -> list[Any] | None:
-        items = parse_json(value)
+        items = parse_json(value) if isinstance(value, str) else None
         return [item(each) for each in items] if isinstance(items, list) else None
 
     return decode
+
+
+def _text(read: Callable[[str], Any]) -> Decode:
+    """SQLite keeps a number in a column of texts where it is given one."""
+    return lambda value: read(value) if isinstance(value, str) else None
 
 
 _DECODE: dict[Kind, Decode] = {
@@ -141,13 +147,13 @@ _DECODE: dict[Kind, Decode] = {
     Kind.BYTES: lambda value: value if isinstance(value, bytes) else None,
     Kind.INT: _integer(Kind.INT),
     Kind.LONG: _integer(Kind.LONG),
-    Kind.FLOAT: float,
+    Kind.FLOAT: lambda value: float(value) if isinstance(value, int | float) and math.isfinite(value) else None,
     Kind.BOOLEAN: lambda value: bool(value) if value in {0, 1} else None,
-    Kind.DATE: text_to_date,
-    Kind.TIME: text_to_time,
-    Kind.TIMESTAMP: text_to_timestamp,
-    Kind.JSON: parse_json,
-    Kind.OBJECT: parse_json,
+    Kind.DATE: _text(text_to_date),
+    Kind.TIME: _text(text_to_time),
+    Kind.TIMESTAMP: _text(text_to_timestamp),
+    Kind.JSON: _text(parse_json),
+    Kind.OBJECT: _text(parse_json),
 }
 
 

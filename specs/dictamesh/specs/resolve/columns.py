@@ -17,6 +17,7 @@ from dictamesh.specs.types import Type
 class Columns:
     """Columns by physical name; `address.city` is a part of `address`, so the two share what they carry.
 
+    So do names that differ in case alone: SQLite and DuckDB read one column by either, quoted or not.
     `leaves` are the sensitivities that properties declare for what they read, `short` the entries under `columns` whose
     tier follows from their readers.
     """
@@ -36,6 +37,7 @@ class Columns:
 
     def leaf(self, path: str, what: Sensitivity) -> None:
         """Note what a property declares for the values at a path."""
+        path = path.casefold()
         self.leaves.append((path, what))
         self._exact[path] = join([self._exact[path], what]) if path in self._exact else what
         self._dotted = self._dotted or "." in path
@@ -57,10 +59,12 @@ class Columns:
             if isinstance(spec, SourceColumnSpec) and spec.classification is not None:
                 self.leaf(name, said)
             else:
-                self.short[name] = Sensitivity("public", said.tags)
+                known = self.short.get(name.casefold(), said)
+                self.short[name.casefold()] = Sensitivity("public", said.tags | known.tags)
 
     def carried(self, path: str) -> Sensitivity | None:
         """What a reader of a column carries by the declarations of others; None where there are none."""
+        path = path.casefold()
         found = self._exact.get(path)
         if self._dotted or "." in path:
             near = [what for other, what in self.leaves if _overlap(path, other)]

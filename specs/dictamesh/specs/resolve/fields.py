@@ -219,13 +219,17 @@ class FieldResolver:
         return self._field(address, model, place, found, (column, Column((column,), found)), effective, members)
 
     def _check_short_columns(self) -> None:
-        reads = [(each, columns(each.expr)) for each in self.done.values() if each.column is None]
+        reads = [(each, _folded(each.expr)) for each in self.done.values() if each.column is None]
         for name, tagged in self.columns.short.items():
-            readers = [each for each, read in reads if (name,) in read]
+            readers = [each for each, read in reads if name in read]
             carried = join([tagged, *(Sensitivity(each.tier, frozenset(each.tags)) for each in readers)])
             for each in readers:
                 findings = self.findings if self.product.sound(each.site) else Findings()
                 check_carried(self.own[each.name], carried, f"the column '{name}'", each.site, findings)
+
+
+def _folded(expr: Expr) -> frozenset[str]:
+    return frozenset(path[0].casefold() for path in columns(expr))
 
 
 class _Own(Mapping[str, Expr]):
