@@ -16,10 +16,24 @@ from typing import Any
 import psycopg
 import pytest
 
+from dictamesh.runtime.catalog.ownership import running_owner
 from examples.sources import data, serve
 from examples.sources.cms import cms_app
 from tests.support.postgres import embedded_dsn, fresh_database  # noqa: F401 - a fixture
-from tests.support.running import ROOT, TOUR, Runtime, Sources, command, edit, example_tree, running, spawn, until
+from tests.support.running import (
+    PROGRAM,
+    ROOT,
+    TOUR,
+    Runtime,
+    Sources,
+    clean_environment,
+    command,
+    edit,
+    example_tree,
+    running,
+    spawn,
+    until,
+)
 from tests.support.slow import slow_source
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -89,6 +103,24 @@ async def test_a_data_folder_that_is_a_file_is_named(sources: Sources, tmp_path:
     code, err = await refused(example_tree(tmp_path), tmp_path / "data", sources)
     assert code == 3
     assert str(tmp_path / "data") in err
+
+
+async def test_an_audit_file_that_cannot_be_read_is_told(sources: Sources, tmp_path: Path) -> None:
+    (tmp_path / "data" / "audit.jsonl").mkdir(parents=True)
+    code, err = await refused(example_tree(tmp_path), tmp_path / "data", sources)
+    assert code == 3
+    assert f"a file of the data folder {tmp_path / 'data'} cannot be used" in err
+
+
+async def test_a_reader_of_the_table_that_goes_away_ends_the_runtime(sources: Sources, tmp_path: Path) -> None:
+    config = example_tree(tmp_path)
+    line = f'"{PROGRAM}" --config "{config}" --data-dir "{tmp_path / "data"}" --port 0 --metrics-port 0 | true'
+    shell = await asyncio.create_subprocess_exec(
+        "sh", "-c", line, env=clean_environment(sources.environment), stderr=asyncio.subprocess.PIPE
+    )
+    _, err = await asyncio.wait_for(shell.communicate(), 30)
+    assert b"Traceback" not in err
+    assert b"fault of DictaMesh" not in err
 
 
 async def test_a_catalog_that_cannot_be_reached_is_named_without_its_password(sources: Sources, tmp_path: Path) -> None:
@@ -310,3 +342,39 @@ async def test_settings_come_in_layers(sources: Sources, tmp_path: Path) -> None
     assert code == 3
     assert "DICTAMESH_LOG_LEVEL" in err
     assert (ROOT / "examples" / "mesh.yaml").exists()
+
+
+async def test_queries_of_the_command_line_are_audited_with_and_without_a_runtime(
+    sources: Sources, tmp_path: Path
+) -> None:
+    config, data_dir = example_tree(tmp_path), tmp_path / "data"
+    asked = ("query", "--config", str(config), "--data-dir", str(data_dir), "--as", "support", "--purpose", "service")
+
+    async def ask(fields: str) -> None:
+        code, out, err = await command(
+            *asked, f"{{ customers(limit: 2) {{ {fields} }} }}", environment=sources.environment
+        )
+        assert code == 0, out + err
+
+    await ask("name")
+    assert (data_dir / "audit.jsonl").exists()
+    async with running(config, data_dir, sources.environment):
+        assert not (data_dir / "audit.jsonl").exists()
+        await ask("email")
+        assert not (data_dir / "audit.jsonl").exists()
+        dsn = running_owner(data_dir)
+        assert dsn is not None
+        with psycopg.connect(dsn) as connection:
+            rows = connection.execute(
+                "SELECT principal, purpose, fields, subject_count FROM dictamesh_audit_logs ORDER BY occurred_at"
+            ).fetchall()
+        code, err = await refused_command("migrate", "status", "--config", str(config), "--data-dir", str(data_dir))
+        assert code == 3
+        assert "is in use by process" in err
+    assert rows == [("command-line", "service", [field], 2) for field in ("name", "email")]
+
+
+async def refused_command(*arguments: str) -> tuple[int, str]:
+    code, out, err = await command(*arguments)
+    assert out == ""
+    return code, err

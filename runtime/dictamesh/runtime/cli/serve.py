@@ -70,9 +70,11 @@ async def _serve(start: Start) -> int:
     mesh = starting.result()
     reloads: set[asyncio.Task[object]] = set()
     loop.add_signal_handler(signal.SIGHUP, lambda: _spawn(reloads, mesh))
-    print("\n".join(_table(mesh)), flush=True)
-    await stopping
-    left = await mesh.stop()
+    try:
+        print("\n".join(_table(mesh)), flush=True)
+        await stopping
+    finally:
+        left = await mesh.stop()
     if left:
         _LOG.warning("operations were cut off at the end", extra={"count": left})
     print("stopped", flush=True)

@@ -81,6 +81,11 @@ async def open_store(declared: Catalog, data_dir: Path, resolver: Resolver) -> S
             lock.release()
         if isinstance(error, CatalogUnavailable):
             raise StartFailed(error.message, error.cure) from None
+        if isinstance(error, OSError):
+            raise StartFailed(
+                f"a file of the data folder {data_dir} cannot be used ({error.strerror})",
+                "see that its files belong to this user, or choose another --data-dir",
+            ) from None
         raise
 
 
