@@ -2,13 +2,13 @@
 """Checked specs: every name bound, every type and expression known. What `validate` yields and `compile` reads."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from dictamesh.specs.documents import Path, Site
 from dictamesh.specs.expressions.tree import Expr
 from dictamesh.specs.manifest import Manifest, Options, Source
-from dictamesh.specs.model import Entity, EntitySource, Mesh, Policy, Product, Property, Relation, Taxonomy
+from dictamesh.specs.model import Contract, Entity, EntitySource, Mesh, Policy, Product, Property, Relation, Taxonomy
 from dictamesh.specs.rules import RuleTable
 from dictamesh.specs.types import Type
 
@@ -94,7 +94,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Specs:
-    """A whole mesh that may be compiled. Mappings are by name or address, in sorted order."""
+    """A whole mesh that may be compiled. Mappings are by name or address, in sorted order.
+
+    `contracts` are products without a source, of which nothing is served; no name stands in both.
+    """
 
     mesh: Declared[Mesh]
     taxonomy: Taxonomy
@@ -104,3 +107,4 @@ class Specs:
     links: tuple[Link, ...]
     rules: RuleTable
     pii_tags: frozenset[str]
+    contracts: Mapping[str, Declared[Contract]] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 """`contract-test PRODUCT [--live]`: a product held against its contract."""
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
 import uvloop
@@ -53,7 +54,10 @@ def _declared(plan: Plan, product: str) -> list[Check]:
         ("service levels", bool(about.sla), "availability, freshness, response time"),
         ("lineage", bool(about.lineage), f"{len(about.lineage)} sources"),
     ]
-    found = [Check(product, name, _verdict(fine=fine), told) for name, fine, told in checks]
+    if not about.served:
+        told = "a contract without a source: there is nothing to read"
+        return [*_judged(product, checks[:1]), Check(product, "source", Verdict.SKIPPED, told)]
+    found = _judged(product, checks)
     for address in about.entities:
         entity = plan.entities[address]
         required = sum(field.required for field in entity.fields)
@@ -62,6 +66,10 @@ def _declared(plan: Plan, product: str) -> list[Check]:
         )
         found.append(Check(entity.name, "schema", Verdict.PASSED, told))
     return found
+
+
+def _judged(product: str, checks: Iterable[tuple[str, bool, str]]) -> list[Check]:
+    return [Check(product, name, _verdict(fine=fine), told) for name, fine, told in checks]
 
 
 def _verdict(*, fine: bool) -> Verdict:

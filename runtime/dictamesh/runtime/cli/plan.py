@@ -32,6 +32,8 @@ def _lines(plan: Plan) -> Iterator[str]:
     for product in plan.products.values():
         yield ""
         yield f"product {product.name} {product.version} ({product.status}), owner {product.owner or 'nobody'}"
+        if not product.served:
+            yield "  a contract without a source: nothing of it is served"
         for address in product.entities:
             yield from _entity(plan.entities[address])
     if plan.notes:

@@ -30,6 +30,7 @@ def artefacts(plan: Plan) -> dict[str, Any]:
                 "status": product.status,
                 "domain": product.domain,
                 "owner": product.owner,
+                "served": product.served,
                 "entities": list(product.entities),
                 "serviceLevels": dict(product.sla),
                 "lineage": [dict(each) for each in product.lineage],

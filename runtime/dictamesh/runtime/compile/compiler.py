@@ -3,17 +3,19 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from dictamesh.runtime.compile.canonical import digest
-from dictamesh.runtime.compile.contract import service_levels
+from dictamesh.runtime.compile.contract import declared_levels, service_levels
 from dictamesh.runtime.compile.entity import plan_entity
 from dictamesh.runtime.compile.graphql import sdl
 from dictamesh.runtime.compile.plan import EntityPlan, Plan, ProductPlan, ServerPlan, TestPlan
 from dictamesh.specs.collecting import uncollected
 from dictamesh.specs.diagnostics import Diagnostic, Findings
-from dictamesh.specs.model import Policy, Product
+from dictamesh.specs.model import Contract, Policy, Product
 from dictamesh.specs.resolved import Declared, Link, Specs
+
+C = TypeVar("C", bound=Contract)
 
 OUTSIDE = frozenset({"runtime", "include", "catalog"})
 """Keys of the mesh file that are settings of the process, or say where its documents lie (S27)."""
@@ -86,7 +88,11 @@ def _documents(specs: Specs) -> Iterable[tuple[str, str]]:
     said: Any = specs.mesh.site.plain
     yield "Mesh", digest({key: value for key, value in said.items() if key not in OUTSIDE})
     yield "Taxonomy", digest(specs.taxonomy.model_dump(mode="json", by_alias=True, exclude_unset=True))
-    for kind, declared in (("DataProduct", specs.products), ("Policy", specs.policies)):
+    for kind, declared in (
+        ("DataProduct", specs.products),
+        ("DataProduct", specs.contracts),
+        ("Policy", specs.policies),
+    ):
         for name, each in declared.items():
             yield f"{kind}/{name}", digest(each.site.plain)
 
@@ -107,10 +113,26 @@ def _products(specs: Specs, entities: Mapping[str, EntityPlan]) -> dict[str, Pro
     own: dict[str, list[EntityPlan]] = {name: [] for name in sorted(specs.products)}
     for entity in entities.values():
         own[entity.product].append(entity)
-    return {name: _product(specs.products[name].model, found) for name, found in own.items()}
+    served = {name: _served(specs.products[name], found) for name, found in own.items()}
+    return dict(sorted({**served, **{name: _product(each) for name, each in specs.contracts.items()}}.items()))
 
 
-def _product(product: Product, own: list[EntityPlan]) -> ProductPlan:
+def _served(declared: Declared[Product], own: list[EntityPlan]) -> ProductPlan:
+    return replace(
+        _product(declared),
+        served=True,
+        entities=tuple(entity.address for entity in own),
+        sla=service_levels(declared.model),
+        lineage=tuple(
+            {"upstream": f"{entity.server}:{entity.source.physical_name}", "downstream": entity.address}
+            for entity in own
+        ),
+    )
+
+
+def _product(declared: Declared[C]) -> ProductPlan:
+    """A product as its contract alone says."""
+    product = declared.model
     owner = (
         next((each.username for each in product.team.members if each.role == "owner"), None) if product.team else None
     )
@@ -122,12 +144,11 @@ def _product(product: Product, own: list[EntityPlan]) -> ProductPlan:
         domain=product.domain,
         owner=owner or (product.team.name if product.team else None),
         description=product.description.purpose or "",
-        entities=tuple(entity.address for entity in own),
-        sla=service_levels(product),
-        lineage=tuple(
-            {"upstream": f"{entity.server}:{entity.source.physical_name}", "downstream": entity.address}
-            for entity in own
-        ),
+        entities=(),
+        sla=declared_levels(product),
+        lineage=(),
+        served=False,
+        document=declared.site.document.plain(),
     )
 
 

@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dictamesh.specs.model import Product, SlaProperty
+from dictamesh.specs.model import Contract, SlaProperty
 from dictamesh.specs.resolve.contract import number_of, seconds_of
 
 DAY = 86_400
@@ -13,7 +13,7 @@ RESPONSE = 0.5  # seconds, 99th percentile of one read, where a contract is sile
 AVAILABILITY = 0.999
 
 
-def service_levels(product: Product) -> Mapping[str, Any]:
+def service_levels(product: Contract) -> Mapping[str, Any]:
     """Availability as a share, freshness, response time and retention in seconds; the last is None without end."""
     given = {each.property: each for each in product.sla_properties if each.element is None}
     return {
@@ -22,6 +22,13 @@ def service_levels(product: Product) -> Mapping[str, Any]:
         "responseTime": _seconds(given.get("responseTime"), RESPONSE),
         "retention": _seconds(given.get("retention"), None),
     }
+
+
+def declared_levels(contract: Contract) -> Mapping[str, Any]:
+    """Only the service levels that a contract declares, in the units of `service_levels`."""
+    words = {"availability": "availability", "latency": "freshness"}
+    said = {words.get(each.property, each.property) for each in contract.sla_properties if each.element is None}
+    return {name: value for name, value in service_levels(contract).items() if name in said}
 
 
 def _share(level: SlaProperty | None) -> float:

@@ -119,6 +119,10 @@ class ServerPlan:
 
 @dataclass(frozen=True, slots=True)
 class ProductPlan:
+    """A product. One without a source is a contract alone: `served` is false, it has no entities, and `sla` holds only
+    what it declares. `document` is what its spec says, as plain data with references as written: not to be changed.
+    """
+
     name: str
     id: str
     version: str
@@ -129,6 +133,8 @@ class ProductPlan:
     entities: tuple[str, ...]  # addresses
     sla: Mapping[str, Any]
     lineage: tuple[Mapping[str, Any], ...]
+    served: bool = True
+    document: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """DM1xx: the shape of documents: keys, types and values."""
 
-from dictamesh.specs.diagnostics.codes.code import Code
+from dictamesh.specs.diagnostics.codes.code import Code, Severity
 
 CODES: tuple[Code, ...] = (
     Code(
@@ -51,5 +51,18 @@ CODES: tuple[Code, ...] = (
         "document without a kind",
         "Each document says in `kind` what it declares.",
         "Add a line `kind:` with Mesh, DataProduct, Policy or Taxonomy.",
+    ),
+    Code(
+        "DM120",
+        "contract without a source",
+        "A data product without `source` is a contract alone: checked, exported and compared, and not served.",
+        "Add 'source:' to serve it.",
+        Severity.NOTE,
+    ),
+    Code(
+        "DM121",
+        "runtime key without a source",
+        "Keys such as relations, graphql, output and cache say how a product is served; without `source` none is.",
+        "Add 'source:', or remove the key.",
     ),
 )
