@@ -15,6 +15,7 @@ from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.mesh.build import Built, build_file
 from dictamesh.specs.diagnostics import Diagnostic, render
 from dictamesh.specs.diagnostics.source import Source
+from dictamesh.specs.documents import MAX_BYTES
 
 _LONGEST = 200  # characters of a word that a message repeats
 
@@ -27,11 +28,35 @@ def config_of(options: argparse.Namespace) -> Path:
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
-        reason = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else "no such path"
-        raise UsageError(f"the mesh file {_quoted(options.config)} cannot be read ({reason})") from None
+        raise UsageError(f"the mesh file {_quoted(options.config)} cannot be read ({_reason(error)})") from None
     if not stat.S_ISREG(mode):
         raise UsageError(f"the mesh file {_quoted(options.config)} is no file")
     return path
+
+
+def bytes_of(name: str) -> bytes:
+    """Return what a file named on the command line holds, a little more than any spec may; raises UsageError."""
+    try:
+        with open(name, "rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the file {_quoted(name)} cannot be read ({_reason(error)})") from None
+
+
+def write_files(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write files into a folder, which is made where it is not there; each is whole or as it was. Raises UsageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            draft = folder / f".{name}.new"
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(folder / name)
+    except OSError as error:
+        raise UsageError(f"the folder {_quoted(str(folder))} cannot be written ({_reason(error)})") from None
+
+
+def _reason(error: Exception) -> str:
+    return os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else "no such path"
 
 
 def _quoted(text: str) -> str:

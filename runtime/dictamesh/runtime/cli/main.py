@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 from types import ModuleType
 
 from dictamesh.runtime.cli.exits import DEPENDENCY, FINDINGS, USAGE, UsageError
@@ -18,6 +19,8 @@ COMMANDS = {
     "schema": "print the GraphQL SDL, an Avro schema or the JSON Schema of the spec files",
     "query": "answer a GraphQL operation without a server",
     "policy": "test or explain policies",
+    "import": "make products of contracts (odcs)",
+    "export": "write contracts and schemas for other tools (odcs, avro, jsonschema, sql, dbt, asyncapi)",
     "contract-test": "hold a product against its contract",
     "migrate": "bring the catalog's tables up or down, or show their state",
     "doctor": "check what the mesh depends on",
@@ -93,7 +96,8 @@ def _chosen(given: Sequence[str]) -> str:
 
 
 def _module(command: str) -> ModuleType:
-    return import_module(f"dictamesh.runtime.cli.{command.replace('-', '_')}")
+    name = command.replace("-", "_") + ("_" if iskeyword(command) else "")
+    return import_module(f"dictamesh.runtime.cli.{name}")
 
 
 def _version() -> str:

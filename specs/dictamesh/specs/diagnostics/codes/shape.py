@@ -65,4 +65,45 @@ CODES: tuple[Code, ...] = (
         "Keys such as relations, graphql, output and cache say how a product is served; without `source` none is.",
         "Add 'source:', or remove the key.",
     ),
+    Code(
+        "DM122",
+        "version of a contract",
+        "A contract says by `apiVersion` which version of ODCS it is written in; not every version is read.",
+        "Bring the contract to a version that is read.",
+    ),
+    Code(
+        "DM123",
+        "name of an imported product",
+        "Two contracts of one import would become products of one name; the later one is numbered.",
+        "Rename one of the contracts, or the product.",
+        Severity.WARNING,
+    ),
+    Code(
+        "DM124",
+        "product in the way of an import",
+        "The file that an import would write holds a product with a source, which the import would take away.",
+        "Import into another folder, or say --force.",
+    ),
+    Code(
+        "DM125",
+        "status of an imported contract",
+        "The language has five words for a status; another one is kept for the export, and the nearest is written.",
+        "Write one of the five words into the product.",
+        Severity.NOTE,
+    ),
+    Code(
+        "DM126",
+        "word without a counterpart",
+        "A part of a contract that the language has no word for; it is kept in customProperties and comes back with an"
+        " export.",
+        "There is nothing to do.",
+        Severity.NOTE,
+    ),
+    Code(
+        "DM127",
+        "kept word without a place",
+        "What an earlier export kept of a product belongs to a place that the contract no longer has.",
+        "Restore the place, or remove the entry from customProperties.",
+        Severity.WARNING,
+    ),
 )
