@@ -8,9 +8,12 @@ import pytest
 
 from dictamesh.runtime.mesh.build import build
 from dictamesh.specs.diagnostics import CODES, render
-from dictamesh.specs.documents import MAX_BYTES, Memory, load
+from dictamesh.specs.documents import MAX_BYTES, Memory, load, write
 from dictamesh.specs.documents.reader import MAX_FAULTS
+from dictamesh.specs.odcs.exporting import to_contract
+from dictamesh.specs.odcs.files import import_files
 from dictamesh.specs.resolve.secrets import missing_references
+from tests.support.contracts import complaints
 from tests.support.golden import Case, cases, check
 
 
@@ -40,6 +43,28 @@ def run_references(case: Case) -> str:
     return render(found, loaded.sources) or "no findings"
 
 
+def run_import(case: Case) -> str:
+    """`import odcs` of all contracts of the case; `out/` holds what is there already."""
+    files = {name: data for name, data in case.files.items() if not name.startswith("out/")}
+    made = import_files(
+        files,
+        lambda name: case.files.get(f"out/{name}.yaml"),
+        connectors=("postgres", "file", "rest"),
+        force=case.options.get("force") == "true",
+    )
+    texts = [f"--- {each.name}.yaml\n{each.text or ''}" for each in made.products if not made.failed]
+    return render(made.diagnostics, made.sources) + "\n".join(texts)
+
+
+def run_export(case: Case) -> str:
+    """`export odcs` of all products of the mesh."""
+    built = build(Memory(case.files), "mesh.yaml")
+    assert built.plan is not None, render(built.diagnostics, built.sources)
+    contracts = {name: to_contract(product.document).contract for name, product in built.plan.products.items()}
+    assert [complaints(contract) for contract in contracts.values()] == [[]] * len(contracts)
+    return "\n".join(f"--- {name}.odcs.yaml\n{write(contract)}" for name, contract in contracts.items())
+
+
 def _padded(case: Case) -> dict[str, bytes]:
     """The files; that of the option `pad` with a comment too large for any spec file, that of `faults` with a few."""
     files = dict(case.files)
@@ -54,6 +79,8 @@ RUNNERS: dict[str, Callable[[Case], str]] = {
     "validate": run_validate,
     "json": run_json,
     "references": run_references,
+    "import": run_import,
+    "export": run_export,
 }
 
 

@@ -153,14 +153,16 @@ def _evaluated(schema: Any, data: Any, judge: Any) -> set[str]:
     if not isinstance(schema, dict):
         return set()
     branches = list(_inner(schema, judge.schema))
-    if "if" in schema and not _holds(schema["if"], data, judge):
+    if "if" in schema and not judge.evolve(schema=schema["if"]).is_valid(data):
         branches = [each for each in branches if each is not schema.get("then")]
     valid = [each for each in branches if _holds(each, data, judge)]
     return set(schema.get("properties", ())).union(*(_evaluated(each, data, judge) for each in valid))
 
 
 def _holds(schema: Any, data: Any, judge: Any) -> bool:
-    return bool(judge.evolve(schema=schema).is_valid(data))
+    """Whether a branch holds, keys of the mapping itself that it does not know aside."""
+    errors = judge.evolve(schema=schema).iter_errors(data)
+    return all(error.validator == "unevaluatedProperties" and not error.path for error in errors)
 
 
 def _target(reference: str, root: Any) -> Any:

@@ -95,6 +95,9 @@ def _tell(
     if given != product["status"]:
         told = f"'{given}' is no status of the language" if given is not None else "the contract has no status"
         findings.note("DM125", _nearest(site, ("status",)), f"{told}; the product says '{product['status']}'")
+    if "source" in product:
+        at = _nearest(site, ("customProperties",))
+        findings.note("DM128", at, f"the contract brings a source: '{product['name']}' will be served in a mesh")
     for path in [each for each in imported.kept if _nearest(site, each).exists][:_NOTES]:
         name = next((step for step in reversed(path) if isinstance(step, str)), "")
         message = f"the language has no word for this '{name}'; it is kept, and comes back with an export"

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dictamesh.specs.documents import Path
-from dictamesh.specs.model import Contract, Product
 from dictamesh.specs.model.parts import API_VERSION, SLUG
-from dictamesh.specs.odcs.fitting import fitted, to_model
+from dictamesh.specs.odcs.fitting import fitted, to_language
 from dictamesh.specs.odcs.keeping import IN_CONTRACT, IN_PRODUCT, Edit, keep, replaced, restore
 from dictamesh.specs.odcs.relating import remove_relationships
 
@@ -53,8 +52,7 @@ def to_product(contract: Mapping[str, Any], stem: str, taken: Container[str] = (
     wanted = _name(data, stem)
     spelled = [*_named(data, wanted, taken), *_status(data)]
     data = {key: data[key] for key in sorted(data, key=lambda key: HEAD.index(key) if key in HEAD else len(HEAD))}
-    model = Product if "source" in data else Contract
-    unfit = fitted(data, to_model(model))
+    unfit = fitted(data, to_language)
     keep(data, [*spelled, *unfit], IN_PRODUCT)
     return Imported(data, wanted, tuple(edit.path for edit in unfit), tuple(lost))
 
@@ -75,7 +73,7 @@ def _named(data: dict[str, Any], wanted: str, taken: Container[str]) -> list[Edi
 
 def slug(text: str) -> str:
     """A name made of any text: small letters, digits and dashes."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", plain)[:_LONGEST].strip("-") or "contract"
 
 

@@ -37,7 +37,7 @@ ABSENT = Absent()
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """At a path `here` stands in the place of `there`; a place in a list with nothing `here` was taken out."""
+    """At a path, below a key, `here` stands in the place of `there`."""
 
     path: Path
     here: Any
@@ -58,7 +58,7 @@ def at(data: Any, path: Path) -> Any:
 def replaced(data: Any, path: Path, here: Any) -> Edit:
     """Put a value in the place of another, or take that out with `ABSENT`; return what was done."""
     edit = Edit(path, here, at(data, path))
-    _put(data, path, here, inserted=False)
+    _put(data, path, here)
     return edit
 
 
@@ -164,27 +164,19 @@ def _edits(spelled: Any) -> list[Edit] | None:
 
 def _undone(holder: Any, edit: Edit) -> bool:
     """Undo an edit where its place is as it was left; false where that place is no more."""
-    above = at(holder, edit.path[:-1])
-    if not isinstance(above, dict | list):
+    if not isinstance(at(holder, edit.path[:-1]), dict):
         return False
-    taken_out = isinstance(above, list) and edit.here is ABSENT
-    if taken_out or same(at(holder, edit.path), edit.here):
-        return _put(holder, edit.path, edit.there, inserted=taken_out)
-    return True  # edited since
-
-
-def _put(data: Any, path: Path, value: Any, *, inserted: bool) -> bool:
-    above, step = at(data, path[:-1]), path[-1]
-    if isinstance(above, dict):
-        if value is ABSENT:
-            above.pop(str(step), None)
-        else:
-            above[str(step)] = value
-        return True
-    if not isinstance(above, list) or not isinstance(step, int) or step > len(above):
-        return False
-    above[step : step if inserted else step + 1] = [] if value is ABSENT else [value]
+    if same(at(holder, edit.path), edit.here):  # else it was edited since
+        _put(holder, edit.path, edit.there)
     return True
+
+
+def _put(data: Any, path: Path, value: Any) -> None:
+    above, key = at(data, path[:-1]), str(path[-1])
+    if value is ABSENT:
+        above.pop(key, None)
+    else:
+        above[key] = value
 
 
 def same(one: Any, other: Any) -> bool:

@@ -92,7 +92,8 @@ def _exclusive(fault: Fault, at: Site, _known: object) -> Told:
 
 
 def _type(fault: Fault, at: Site, _known: object) -> Told:
-    wanted = " or ".join(dict.fromkeys(_TYPES.get(each, each) for each in fault.expected))
+    expected = [each for each in fault.expected if each != "integer" or "number" not in fault.expected]
+    wanted = " or ".join(_TYPES.get(each, each) for each in expected)
     hint = f"Write {wanted} here."
     if fault.expected == ("string",) and isinstance(at.plain, int | float):
         hint = "Put it in quotes."

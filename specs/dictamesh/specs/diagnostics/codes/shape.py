@@ -106,4 +106,11 @@ CODES: tuple[Code, ...] = (
         "Restore the place, or remove the entry from customProperties.",
         Severity.WARNING,
     ),
+    Code(
+        "DM128",
+        "contract that brings a source",
+        "An export keeps how a product is served in customProperties; its import brings that back, whoever wrote it.",
+        "Read source, relations and classifications of the product before a mesh includes it.",
+        Severity.NOTE,
+    ),
 )
