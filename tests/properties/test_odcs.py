@@ -2,6 +2,7 @@
 """Products and contracts, whatever stands in them: exports are valid, and nothing is lost either way."""
 
 import copy
+import os
 from typing import Any
 
 from hypothesis import HealthCheck, assume, given, settings
@@ -19,7 +20,8 @@ from tests.support.contracts import complaints
 from tests.support.random_documents import JSON, SCALARS, WORDS, documents
 
 QUIET = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
-PROFILE = settings(max_examples=4000, deadline=None, suppress_health_check=QUIET)
+EXAMPLES = int(os.environ.get("DICTAMESH_TEST_EXAMPLES", "200"))
+PROFILE = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=QUIET)
 
 
 def accepted(model: type[Contract], data: dict[str, Any]) -> bool:
@@ -71,28 +73,30 @@ def test_what_is_written_reads_back(product: dict[str, Any]) -> None:
 
 
 OWN = st.fixed_dictionaries({"property": WORDS, "value": JSON})
-NEW: dict[str, st.SearchStrategy[Any]] = {
+ANYWHERE: dict[str, st.SearchStrategy[Any]] = {
+    "customProperties": st.lists(OWN, max_size=2),
+    "tags": st.lists(WORDS, max_size=2),
+    "id": st.sampled_from(["a", "b"]),
+}
+AT_ROOT: dict[str, st.SearchStrategy[Any]] = {
+    **ANYWHERE,
     "context": st.just("ask the team") | st.just({"instructions": "x"}),
+    "description": st.just({"purpose": "x", "more": {"a": 1}, "/odd~": None}),
+    "status": st.sampled_from(["in development", "production", "active"]),
+    "name": st.sampled_from(["Orders of 2024", "orders", "Größe", "x/y"]),
+    "team": st.just([{"username": "ana", "dateIn": "2020-01-01"}]) | st.just({"members": [], "tags": ["x"]}),
+}
+IN_SCHEMA: dict[str, st.SearchStrategy[Any]] = {
+    **ANYWHERE,
     "synonyms": st.just([{"synonym": "sale"}]),
     "semanticType": st.sampled_from(["column", "measure"]),
     "enum": st.just([{"value": "a", "label": "A"}, {"value": 1}]),
     "logicalType": st.sampled_from(["map", "string", "timestamp"]),
     "map": st.just({"key": {"logicalType": "string"}, "value": {"logicalType": "integer", "enum": [{"value": 1}]}}),
     "relationships": st.just([{"to": "a.b"}]),
-    "customProperties": st.lists(OWN, max_size=2),
-    "description": st.just({"purpose": "x", "more": {"a": 1}, "/odd~": None}) | st.just("text"),
-    "status": st.sampled_from(["in development", "production", "active"]),
-    "name": st.sampled_from(["Orders of 2024", "orders", "Größe", "x/y"]),
-    "team": st.just([{"username": "ana", "dateIn": "2020-01-01"}]) | st.just({"members": [], "tags": ["x"]}),
-    "quality": st.just(
-        [{"rule": "duplicateCount", "mustBe": 0}, {"type": "text"}, {"metric": "rowCount", "mustBe": 1}]
-    ),
-    "apiVersion": st.sampled_from(["v3.2.0", "v3.1.0", "v3.0.2", "v3.0.0"]),
-    "id": st.sampled_from(["a", "b"]),
-    "value": JSON,
-    "tags": st.lists(WORDS, max_size=2),
+    "quality": st.just([{"rule": "duplicateCount", "mustBe": 0}])
+    | st.just([{"type": "text"}, {"metric": "rowCount", "mustBe": 1}]),
 }
-MORE = st.sampled_from(sorted(NEW)) | WORDS
 
 
 @st.composite
@@ -105,14 +109,21 @@ def contracts(draw: st.DrawFn) -> dict[str, Any]:
         given = mapping.get("customProperties")
         if isinstance(given, list):
             mapping["customProperties"] = [each for each in given if each["property"] != "dictamesh"]
-    for _ in range(draw(st.integers(0, 6))):
-        target = draw(st.sampled_from(_mappings(contract)))
-        key = draw(MORE)
-        if draw(st.booleans()) and key in target:
-            del target[key]
-        else:
-            target[key] = copy.deepcopy(draw(NEW.get(key, SCALARS)))
+    for _ in range(draw(st.sampled_from([0, 1, 1, 2, 3]))):
+        _edit(draw, contract)
     return contract
+
+
+def _edit(draw: st.DrawFn, contract: dict[str, Any]) -> None:
+    target = draw(st.sampled_from([contract, *_mappings(contract.get("schema"))]))
+    words = AT_ROOT if target is contract else IN_SCHEMA if "name" in target else ANYWHERE
+    key = draw(st.sampled_from(sorted(words)))
+    if draw(st.integers(0, 9)) == 0:
+        key = draw(WORDS)
+    if draw(st.integers(0, 5)) == 0 and key in target:
+        del target[key]
+    else:
+        target[key] = copy.deepcopy(draw(words.get(key, SCALARS)))
 
 
 def _mappings(value: Any) -> list[dict[str, Any]]:

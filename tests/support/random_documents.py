@@ -23,17 +23,18 @@ SLUGS = st.sampled_from(["orders", "a.b", "A-1", "x_y", "9"])
 DURATIONS = st.sampled_from(["5s", "500ms", "2h", 3, 1.5])
 
 
-def documents(model: type[BaseModel], depth: int = 3) -> st.SearchStrategy[dict[str, Any]]:
-    """Plain data that a model takes, or nearly: filter with `model_validate`."""
-    required: dict[str, st.SearchStrategy[Any]] = {}
-    optional: dict[str, st.SearchStrategy[Any]] = {}
-    for name, field in model.model_fields.items():
-        deeper = depth - 1 if name in {"properties", "items", "entities"} else depth
-        if deeper < 0:
-            continue
-        kind = required if field.is_required() else optional
-        kind[field.alias or name] = _field(field, deeper)
-    return st.fixed_dictionaries(required, optional=optional)
+@st.composite
+def documents(draw: st.DrawFn, model: type[BaseModel], depth: int = 3, more: int = 4) -> dict[str, Any]:
+    """Plain data that a model takes, or nearly: filter with `model_validate`. `more`: keys that may be absent."""
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    keys = [key for key in fields if depth > 0 or key not in DEEP]
+    optional = [key for key in keys if not fields[key].is_required()]
+    chosen = draw(st.lists(st.sampled_from(optional), unique=True, max_size=more)) if optional else []
+    wanted = [key for key in keys if fields[key].is_required() or key in chosen]
+    return {key: draw(_field(fields[key], depth - (key in DEEP))) for key in wanted}
+
+
+DEEP = frozenset({"properties", "items", "schema"})
 
 
 def _field(field: FieldInfo, depth: int) -> st.SearchStrategy[Any]:

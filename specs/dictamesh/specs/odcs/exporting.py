@@ -29,7 +29,8 @@ def to_contract(product: Mapping[str, Any]) -> Exported:
     lost = restore(data, IN_PRODUCT)
     header = {"apiVersion": WRITTEN, "kind": "DataContract"}
     data = {**header, **{key: value for key, value in data.items() if key not in header}}
-    edits = [*_rules(data), *fitted(data, to_odcs)]
+    unsaid = [] if "status" in data else [replaced(data, ("status",), product["status"])]  # 3.1 asks for it, 3.2 not
+    edits = [*unsaid, *_rules(data), *fitted(data, to_odcs)]
     keep(data, edits, IN_CONTRACT)
     add_relationships(data, related)
     return Exported(data, tuple(lost))

@@ -118,7 +118,7 @@ def _keep(target: dict[str, Any], edits: list[Edit], name: str) -> None:
 def restore(data: Any, name: str) -> list[str]:
     """Put back everything that is kept under a name; return pointers to places that are no more."""
     lost: list[str] = []
-    for path, holder in _holders(data, ()):
+    for path, holder in list(_holders(data, ())):  # not those that come back: what was kept holds nothing of ours
         kept = _kept(holder, name)
         if kept is not None:
             lost += [_pointer((*path, *edit.path)) for edit in _restored(holder, *kept)]
