@@ -67,7 +67,7 @@ def _unfit(data: Any, loc: Path, *, missing: bool) -> Path:
 def _out(data: Any, places: Collection[Path]) -> list[Change]:
     """Take out places, none within another; a list goes as a whole, so that no other place moves."""
     found: dict[Path, Change] = {}
-    for place in sorted(set(places), key=len):
+    for place in sorted(dict.fromkeys(places), key=len):
         path = place
         while path and isinstance(path[-1], int):
             path = path[:-1]
