@@ -6,6 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
+from dictamesh.runtime.cli.common import entities_of
+from dictamesh.runtime.exports.asyncapi import events
+from dictamesh.runtime.exports.dbt import properties
+from dictamesh.runtime.exports.ddl import ddl
+from dictamesh.runtime.exports.dialects import DIALECTS
+from dictamesh.runtime.exports.json_schema import row_schema
 from dictamesh.runtime.mesh.build import build
 from dictamesh.specs.diagnostics import CODES, render
 from dictamesh.specs.documents import MAX_BYTES, Memory, load, write
@@ -65,6 +71,24 @@ def run_export(case: Case) -> str:
     return "\n".join(f"--- {name}.odcs.yaml\n{write(contract)}" for name, contract in contracts.items())
 
 
+def run_exports(case: Case) -> str:
+    """`export KIND` of the entities of the mesh: the options `kind`, `entity` and `dialect` say of what and how."""
+    built = build(Memory(case.files), "mesh.yaml")
+    assert built.plan is not None, render(built.diagnostics, built.sources)
+    chosen = entities_of(built.plan, case.options.get("entity"))
+    dialect = DIALECTS[case.options.get("dialect", "postgres")]
+    kind = case.options["kind"]
+    if kind == "sql":
+        return "\n".join(ddl(each, dialect) for each in chosen)
+    if kind == "dbt":
+        return write(properties(chosen, built.plan.entities, dialect))
+    if kind == "asyncapi":
+        return write(events(built.plan, chosen))
+    schemas = {each.topic.name if kind == "avro" else each.name: each for each in chosen}
+    found = {name: each.avro if kind == "avro" else row_schema(each) for name, each in schemas.items()}
+    return json.dumps(found, indent=1, ensure_ascii=False)
+
+
 def _padded(case: Case) -> dict[str, bytes]:
     """The files; that of the option `pad` with a comment too large for any spec file, that of `faults` with a few."""
     files = dict(case.files)
@@ -81,6 +105,7 @@ RUNNERS: dict[str, Callable[[Case], str]] = {
     "references": run_references,
     "import": run_import,
     "export": run_export,
+    "exports": run_exports,
 }
 
 

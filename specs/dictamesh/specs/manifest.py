@@ -106,6 +106,8 @@ class Manifest:
     filters: Callable[[Source, Expr], Reason] = _never
     orders: Callable[[Source, Expr], Reason] = _never
     outputs: Callable[[Source, Expr], Reason] = _never
+    dialect: str | None = None
+    """sqlglot's name for the SQL that an entity's option `query` is written in; None where there is no such option."""
     check: Callable[[Source], tuple[tuple[tuple[str, ...], str, str], ...]] = field(default=lambda _source: ())
     """Extra findings on one source: (path below the entity's options, message, cure)."""
     auth_type: Callable[[Any], str | None] = field(default=lambda _server: None)

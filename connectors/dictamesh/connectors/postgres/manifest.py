@@ -45,6 +45,7 @@ MANIFEST = Manifest(
     filters=filters(Engine.POSTGRES),
     orders=orders(Engine.POSTGRES),
     outputs=outputs(Engine.POSTGRES),
+    dialect="postgres",
     check=checks(Engine.POSTGRES),
     auth_type=lambda _server: "basic",
 )

@@ -29,5 +29,6 @@ MANIFEST = Manifest(
     filters=filters(Engine.SQLITE),
     orders=orders(Engine.SQLITE),
     outputs=outputs(Engine.SQLITE),
+    dialect="sqlite",
     check=checks(Engine.SQLITE),
 )

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from dictamesh.runtime.cli.exits import UsageError
-from dictamesh.runtime.compile.plan import Plan
+from dictamesh.runtime.compile.plan import EntityPlan, Plan
 from dictamesh.runtime.mesh.build import Built, build_file
 from dictamesh.specs.diagnostics import Diagnostic, render
 from dictamesh.specs.diagnostics.source import Source
 from dictamesh.specs.documents import MAX_BYTES
+from dictamesh.specs.suggest import suggest
 
 _LONGEST = 200  # characters of a word that a message repeats
 
@@ -76,6 +77,17 @@ def plan_of(options: argparse.Namespace, otherwise: Callable[[], int]) -> Plan |
         show(made.diagnostics, made.sources)
         return otherwise()
     return made.plan
+
+
+def entities_of(plan: Plan, name: str | None) -> list[EntityPlan]:
+    """Return the entity that a type or `product#Entity` names, all for None; raises UsageError where there is none."""
+    found = [each for each in plan.entities.values() if name in {None, each.name, each.address}]
+    if not found and name is not None:
+        names = [each.name for each in plan.entities.values()]
+        near = suggest(name, names)
+        hint = f"did you mean '{near}'?" if near else f"there are: {', '.join(names)}" if names else "nothing is served"
+        raise UsageError(f"there is no entity {_quoted(name)}; {hint}")
+    return found
 
 
 def show(found: Iterable[Diagnostic], sources: Mapping[str, Source]) -> None:

@@ -102,6 +102,9 @@ def _field(field: FieldPlan) -> dict[str, Any]:
         "classification": field.tier,
         "tags": list(field.tags),
         "pii": field.pii,
+        "unique": field.unique,
+        "indexed": field.indexed,
+        "encrypted": field.encrypted,
         "description": field.description,
     }
     if field.enum:

@@ -10,16 +10,26 @@ from dictamesh.specs.resolve.contract import number_of, seconds_of
 DAY = 86_400
 FRESHNESS = 5.0  # seconds, where a contract is silent (AD-5)
 RESPONSE = 0.5  # seconds, 99th percentile of one read, where a contract is silent (AD-5)
+RESPONSE_P95 = 0.2
+RESPONSE_P50 = 0.05
 AVAILABILITY = 0.999
 
 
 def service_levels(product: Contract) -> Mapping[str, Any]:
-    """Availability as a share, freshness, response time and retention in seconds; the last is None without end."""
+    """Availability as a share, freshness, response times and retention in seconds; the last is None without end.
+
+    `responseTime` is the 99th percentile; a percentile that is not promised is no more than the next one.
+    """
     given = {each.property: each for each in product.sla_properties if each.element is None}
+    p99 = _seconds(given.get("responseTime"), RESPONSE)
+    p95 = _seconds(given.get("responseTimeP95"), min(RESPONSE_P95, p99 or RESPONSE))
+    p50 = _seconds(given.get("responseTimeP50"), min(RESPONSE_P50, p95 or RESPONSE_P95))
     return {
         "availability": _share(given.get("availability")),
         "freshness": _seconds(given.get("latency"), FRESHNESS),
-        "responseTime": _seconds(given.get("responseTime"), RESPONSE),
+        "responseTime": p99,
+        "responseTimeP95": p95,
+        "responseTimeP50": p50,
         "retention": _seconds(given.get("retention"), None),
     }
 

@@ -20,7 +20,9 @@ class FieldPlan:
     use it. `column` is the physical name where the value is that column's, converted; None for a computed field.
     `pushed` is None where the source can compute it, else the reason why Python does. `tier` is the effective one
     (`restricted` where none is declared). `members` are the fields of an object, or of the objects in an array,
-    each with an address below this one; masks act on those leaves.
+    each with an address below this one; masks act on those leaves. `unique`: the contract says that no two rows share
+    a value. `indexed`: the contract or the source lets rows be found by it alone. `encrypted`: it says where an
+    encrypted form stands.
     """
 
     address: str
@@ -37,6 +39,9 @@ class FieldPlan:
     description: str = ""
     enum: tuple[tuple[str, str], ...] = ()  # GraphQL name, source text
     members: tuple["FieldPlan", ...] = ()
+    unique: bool = False
+    indexed: bool = False
+    encrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,7 @@ class EntityPlan:
     topic: TopicPlan
     avro: Mapping[str, Any]
     catalog: Mapping[str, Any]  # the row of dictamesh_entity_catalog, by column
+    dialect: str | None = None  # of SQL that can be run on the source, by sqlglot's name for it
 
     def field(self, name: str) -> FieldPlan:
         """Return a field by name; KeyError when there is none."""

@@ -215,7 +215,10 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "invitationUrl": "Where one joins it.",
     },
     "SlaProperty": {
-        "property": "Which service level: availability, latency, responseTime, retention, or another word of yours.",
+        "property": (
+            "Which service level: availability, latency, responseTime (the 99th percentile; with P95 or P50 behind it"
+            " another one), retention, or another word of yours."
+        ),
         "value": "Its value.",
         "valueExt": ODCS,
         "unit": "The unit of the value: percent, or ms, s, m, h, d, w, y; absent: seconds.",

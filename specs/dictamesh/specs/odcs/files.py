@@ -50,7 +50,8 @@ def import_files(
 ) -> Import:
     """Read contracts by the names of their files; `existing` gives the file of a product that is there already.
 
-    A product with a source is written over only with `force`. `connectors` are those that are installed.
+    A product with a source, or anything but a product, is written over only with `force`. `connectors` are
+    those that are installed.
     """
     findings = Findings()
     sources: dict[str, Source] = {}
@@ -117,9 +118,14 @@ def _check_existing(
 ) -> None:
     if there is None or force or _says_the_same(there, product):
         return
-    if any("source" in each.node for each in _documents(there)):
+    found = _documents(there)
+    if any("source" in each.node for each in found):
         message = f"the product '{name}' is there already, with a source that the import would take away"
-        findings.error("DM124", _nearest(document.site, ("name",)), message)
+    elif [each.kind for each in found] != ["DataProduct"]:
+        message = f"'{name}.yaml' is there already, and holds something else than one product"
+    else:
+        return
+    findings.error("DM124", _nearest(document.site, ("name",)), message)
 
 
 def _says_the_same(there: bytes | None, product: Mapping[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from dictamesh.specs.suggest import suggest
 
 C = TypeVar("C", bound=Contract)
 
-TIMES = frozenset({"latency", "responseTime", "retention"})
+TIMES = frozenset({"latency", "responseTime", "responseTimeP50", "responseTimeP95", "retention"})
 AVAILABILITY = "availability"
 WORDS = {
     "milliseconds": "ms",
