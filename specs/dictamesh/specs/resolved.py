@@ -9,6 +9,7 @@ from dictamesh.specs.documents import Path, Site
 from dictamesh.specs.expressions.tree import Expr
 from dictamesh.specs.manifest import Manifest, Options, Source
 from dictamesh.specs.model import Contract, Entity, EntitySource, Mesh, Policy, Product, Property, Relation, Taxonomy
+from dictamesh.specs.quality import QualityRule
 from dictamesh.specs.rules import RuleTable
 from dictamesh.specs.types import Type
 
@@ -73,6 +74,7 @@ class ResolvedEntity:
     key: tuple[str, ...]
     server: ServerRef
     source: Source
+    quality: tuple[QualityRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

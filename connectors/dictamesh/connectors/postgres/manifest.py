@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from dictamesh.connectors.sql.measuring import measuring
 from dictamesh.connectors.sql.options import SqlEntity
 from dictamesh.connectors.sql.pushdown import capabilities, checks, filters, orders, outputs
 from dictamesh.specs.expressions import Engine
@@ -45,7 +46,7 @@ MANIFEST = Manifest(
     filters=filters(Engine.POSTGRES),
     orders=orders(Engine.POSTGRES),
     outputs=outputs(Engine.POSTGRES),
-    dialect="postgres",
+    sql=measuring(Engine.POSTGRES),
     check=checks(Engine.POSTGRES),
     auth_type=lambda _server: "basic",
 )

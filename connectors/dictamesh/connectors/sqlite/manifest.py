@@ -3,6 +3,7 @@
 
 from pydantic import Field
 
+from dictamesh.connectors.sql.measuring import measuring
 from dictamesh.connectors.sql.options import SqlEntity
 from dictamesh.connectors.sql.pushdown import capabilities, checks, filters, orders, outputs
 from dictamesh.specs.expressions import Engine
@@ -29,6 +30,6 @@ MANIFEST = Manifest(
     filters=filters(Engine.SQLITE),
     orders=orders(Engine.SQLITE),
     outputs=outputs(Engine.SQLITE),
-    dialect="sqlite",
+    sql=measuring(Engine.SQLITE),
     check=checks(Engine.SQLITE),
 )

@@ -13,10 +13,11 @@ from dictamesh.runtime.adapters.cells import CellError, Key, Row
 from dictamesh.runtime.adapters.line import Line
 from dictamesh.runtime.adapters.local import cut, needs, ordered
 from dictamesh.runtime.adapters.mapping import RowMapping, row_mapping
-from dictamesh.runtime.adapters.pushdown import Entities, Split, orders, split
+from dictamesh.runtime.adapters.pushdown import Entities, Split, orders, split, tells_time
 from dictamesh.runtime.adapters.telemetry import SILENT, Telemetry
 from dictamesh.runtime.adapters.ways import PARENTS_AT_MOST, Way, aimed, condition, in_batches, way_to
 from dictamesh.runtime.compile.plan import EntityPlan
+from dictamesh.specs.expressions.tree import Expr
 
 T = TypeVar("T")
 
@@ -126,6 +127,18 @@ class EntityAdapter:
             return await self._told("count", None, lambda: self.line.count(self.entity.source, request), lambda _: 0)
         bare = Ask(frozenset(self.entity.key), ask.where, ask.must)
         return len(await self._scan(bare, parts, (), operation))
+
+    def counts(self, where: Expr | None) -> bool:
+        """Whether the source itself can count the rows that meet a condition over its columns; None: all rows."""
+        offered = self.entity.capabilities.count
+        if where is None or not offered:
+            return offered
+        return tells_time(self.entity, where) and self.line.manifest.filters(self.entity.source, where) is None
+
+    async def counted(self, where: Expr | None) -> int:
+        """Count the rows that meet a condition over columns; only where `counts` says so."""
+        request = Request((), where)
+        return await self._told("count", None, lambda: self.line.count(self.entity.source, request), lambda _: 0)
 
     def mapping(self, fields: frozenset[str]) -> RowMapping:
         """Return how a set of fields is read."""

@@ -68,7 +68,7 @@ def orders(entity: EntityPlan, manifest: Manifest, ask: Ask) -> tuple[Order, ...
     named = [(key.field, key.descending) for key in ask.order]
     named += [(name, False) for name in entity.key if name not in {field for field, _ in named}]
     keys = tuple(Order(entity.field(name).expr, descending) for name, descending in named)
-    if all(_tells_time(entity, key.expr) and manifest.orders(entity.source, key.expr) is None for key in keys):
+    if all(tells_time(entity, key.expr) and manifest.orders(entity.source, key.expr) is None for key in keys):
         return keys
     return () if not ask.order else None
 
@@ -101,7 +101,7 @@ class _Pushing:
     def _column(self, entity: EntityPlan, path: tuple[str, ...], links: dict[str, Related]) -> Expr | None:
         if len(path) == 1:
             expr = entity.field(path[0]).expr
-            return expr if _tells_time(entity, expr) else None
+            return expr if tells_time(entity, expr) else None
         link = entity.link(path[0])
         if link is None or len(path) > 2:
             return None
@@ -112,7 +112,7 @@ class _Pushing:
             links[path[0]] = made
         target = self.entities[link.target]
         expr = target.field(path[1]).expr
-        if not _tells_time(target, expr):
+        if not tells_time(target, expr):
             return None
         return substitute(expr, {(name,): Column((path[0], name), _type_at(expr, name)) for (name,) in columns(expr)})
 
@@ -186,6 +186,6 @@ def _reads_moments(expr: Expr) -> bool:
     return any(isinstance(node, Column) and node.type.kind is Kind.TIMESTAMP for node in walk(expr))
 
 
-def _tells_time(entity: EntityPlan, expr: Expr) -> bool:
+def tells_time(entity: EntityPlan, expr: Expr) -> bool:
     """Whether timestamps mean to the source what they mean here: naive ones of another zone do not (S3)."""
     return entity.timezone == "UTC" or not _reads_moments(expr)

@@ -6,7 +6,7 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,16 @@ def plan_of(options: argparse.Namespace, otherwise: Callable[[], int]) -> Plan |
         show(made.diagnostics, made.sources)
         return otherwise()
     return made.plan
+
+
+def products_of(plan: Plan, names: Sequence[str]) -> list[str]:
+    """Return the products that are named, each once, all for none; raises UsageError where there is none of a name."""
+    for name in names:
+        if name not in plan.products:
+            near = suggest(name, plan.products)
+            hint = f"did you mean '{near}'?" if near else f"there are: {', '.join(plan.products)}"
+            raise UsageError(f"there is no product {_quoted(name)}; {hint}")
+    return list(dict.fromkeys(names)) or list(plan.products)
 
 
 def entities_of(plan: Plan, name: str | None) -> list[EntityPlan]:

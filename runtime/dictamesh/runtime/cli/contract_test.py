@@ -9,14 +9,13 @@ import uvloop
 
 from dictamesh.runtime.adapters.adapters import Adapters
 from dictamesh.runtime.adapters.contracts import Check, Verdict, hold
-from dictamesh.runtime.cli.common import add_format, config_of, plan_of, print_json
-from dictamesh.runtime.cli.exits import FINDINGS, FINE, UsageError
+from dictamesh.runtime.cli.common import add_format, config_of, plan_of, print_json, products_of
+from dictamesh.runtime.cli.exits import FINDINGS, FINE
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.mesh.lines import close_lines, lines_of, open_lines
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.observe.logs import configure
 from dictamesh.runtime.resilience import Listeners
-from dictamesh.specs.suggest import suggest
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,10 +30,7 @@ def run(options: argparse.Namespace) -> int:
     plan = plan_of(options, lambda: FINDINGS)
     if isinstance(plan, int):
         return plan
-    if options.product not in plan.products:
-        near = suggest(options.product, plan.products)
-        hint = f"did you mean '{near}'?" if near else f"there are: {', '.join(plan.products)}"
-        raise UsageError(f"there is no product '{options.product}'; {hint}")
+    products_of(plan, [options.product])
     found = _declared(plan, options.product)
     if options.live:
         undo = configure(service="dictamesh/contract-test", level="error", layout="text")

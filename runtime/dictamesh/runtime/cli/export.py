@@ -4,13 +4,13 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dictamesh.runtime.cli.common import entities_of, plan_of, write_files
-from dictamesh.runtime.cli.exits import FINDINGS, FINE, UsageError
-from dictamesh.runtime.compile.plan import EntityPlan, Plan
+from dictamesh.runtime.cli.common import entities_of, plan_of, products_of, write_files
+from dictamesh.runtime.cli.exits import FINDINGS, FINE
+from dictamesh.runtime.compile.plan import EntityPlan
 from dictamesh.runtime.exports.asyncapi import events
 from dictamesh.runtime.exports.dbt import properties
 from dictamesh.runtime.exports.ddl import ddl
@@ -18,7 +18,6 @@ from dictamesh.runtime.exports.dialects import DIALECTS
 from dictamesh.runtime.exports.json_schema import bundle, row_schema
 from dictamesh.specs.documents import write
 from dictamesh.specs.odcs.exporting import to_contract
-from dictamesh.specs.suggest import suggest
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -59,7 +58,7 @@ def run_odcs(options: argparse.Namespace) -> int:
     if isinstance(plan, int):
         return plan
     texts = {}
-    for name in _products(options.names, plan):
+    for name in products_of(plan, options.names):
         exported = to_contract(plan.products[name].document)
         texts[f"{name}.odcs.yaml"] = write(exported.contract)
         for place in exported.lost:
@@ -115,15 +114,6 @@ def run_asyncapi(options: argparse.Namespace) -> int:
         return plan
     text = write(events(plan, entities_of(plan, options.entity)))
     return _written(options, {"asyncapi.yaml": text}, text)
-
-
-def _products(names: Sequence[str], plan: Plan) -> list[str]:
-    for name in names:
-        if name not in plan.products:
-            near = suggest(name, plan.products)
-            hint = f"did you mean '{near}'?" if near else f"there are: {', '.join(plan.products)}"
-            raise UsageError(f"there is no product '{name}'; {hint}")
-    return list(dict.fromkeys(names)) or list(plan.products)
 
 
 def _schemas(options: argparse.Namespace, schemas: Mapping[str, Any], suffix: str, several: Any) -> int:

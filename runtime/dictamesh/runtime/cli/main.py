@@ -21,6 +21,7 @@ COMMANDS = {
     "policy": "test or explain policies",
     "import": "make products of contracts (odcs)",
     "export": "write contracts and schemas for other tools (odcs, avro, jsonschema, sql, dbt, asyncapi)",
+    "quality": "run the quality rules of products",
     "contract-test": "hold a product against its contract",
     "migrate": "bring the catalog's tables up or down, or show their state",
     "doctor": "check what the mesh depends on",

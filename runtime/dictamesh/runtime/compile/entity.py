@@ -37,7 +37,8 @@ def plan_entity(
 ) -> EntityPlan:
     """Spell out everything that follows from an entity's specs."""
     names, levels = root_names(entity), service_levels(entity.product)
-    capabilities = entity.server.manifest.capabilities(entity.source)
+    manifest = entity.server.manifest
+    capabilities = manifest.capabilities(entity.source)
     found_by: set[tuple[str | None, ...]] = {
         (each.column,) for each in entity.fields.values() if _indexed(entity, each)
     }
@@ -71,7 +72,8 @@ def plan_entity(
         topic=_topic(entity),
         avro=envelope(entity.model.name, entity.fields.values()),
         catalog=_catalog(entity, levels, capabilities),
-        dialect=entity.server.manifest.dialect,
+        quality=entity.quality,
+        dialect=manifest.sql.dialect if manifest.sql else None,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from dictamesh.specs.expressions.tree import Expr
 from dictamesh.specs.manifest import Capabilities, Source
 from dictamesh.specs.model import Mesh, PolicyTest
+from dictamesh.specs.quality import QualityRule
 from dictamesh.specs.rules import RuleTable
 from dictamesh.specs.types import Type
 
@@ -104,6 +105,7 @@ class EntityPlan:
     avro: Mapping[str, Any]
     catalog: Mapping[str, Any]  # the row of dictamesh_entity_catalog, by column
     dialect: str | None = None  # of SQL that can be run on the source, by sqlglot's name for it
+    quality: tuple[QualityRule, ...] = ()
 
     def field(self, name: str) -> FieldPlan:
         """Return a field by name; KeyError when there is none."""

@@ -85,6 +85,7 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "catalog": "The database of metadata and audit.",
         "audit": "How reads of personal data are recorded.",
         "cache": "The cache of rows in the process.",
+        "quality": "How the quality rules of the products are checked while the mesh runs.",
         "runtime": "Settings of the process.",
     },
     "Anonymous": {"sees": "The highest tier that strangers see in clear where no policy speaks."},
@@ -128,6 +129,12 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "pool": "Connections to the database.",
     },
     "Pool": {"max": "Connections at most.", "idle": "Connections kept open without work, at most."},
+    "QualityChecks": {
+        "enabled": "Whether a running mesh checks rules at all; `quality run` does so in any case.",
+        "every": "How often a rule without a `schedule` is checked; the first time that long after the start.",
+        "maxScan": "Rows of an entity that are read at most for the rules that its source cannot answer by a count.",
+        "keep": "How long results are kept in the catalog.",
+    },
     "CacheSettings": {
         "enabled": "Whether rows are kept at all.",
         "size": "Rows kept of each entity.",

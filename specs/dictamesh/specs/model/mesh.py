@@ -187,6 +187,18 @@ class CacheSettings(Part):
     stale_for: Duration = 3600.0
 
 
+class QualityChecks(Part):
+    """How a running mesh checks the quality rules of its products; one replica does the work."""
+
+    enabled: bool = True
+    every: Annotated[PositiveDuration, Field(description="for rules without a schedule of their own")] = 3600.0
+    max_scan: Annotated[
+        int,
+        Field(ge=1, le=99_999, description="rows that the rules of an entity may read where the source cannot count"),
+    ] = 50_000
+    keep: Annotated[PositiveDuration, Field(description="how long results are kept")] = 7_776_000.0
+
+
 class Mesh(Part):
     """The `--config` file."""
 
@@ -203,5 +215,6 @@ class Mesh(Part):
     catalog: Catalog = Catalog()
     audit: Audit = Audit()
     cache: CacheSettings = CacheSettings()
+    quality: QualityChecks = QualityChecks()
     resilience: dict[str, Resilience] = Field(default={}, description="per server name; 'default' for all others")
     runtime: Runtime = Runtime()

@@ -113,4 +113,19 @@ CODES: tuple[Code, ...] = (
         "Read source, relations and classifications of the product before a mesh includes it.",
         Severity.NOTE,
     ),
+    Code(
+        "DM129",
+        "quality rule that is not run",
+        "A quality rule whose measure, arguments or query cannot be understood, or whose source cannot answer it. It is"
+        " carried along and reported as not run.",
+        "Correct the rule.",
+        Severity.WARNING,
+    ),
+    Code(
+        "DM130",
+        "schedule of a quality rule",
+        "A quality rule's `schedule` is no line of cron; the rule is run as often as `quality.every` of the mesh says.",
+        "Write five fields: minute, hour, day of month, month, day of week.",
+        Severity.WARNING,
+    ),
 )
