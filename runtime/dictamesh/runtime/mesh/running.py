@@ -20,6 +20,7 @@ from dictamesh.runtime.mesh.build import Built, build_file
 from dictamesh.runtime.mesh.drift import compare
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.lines import states
+from dictamesh.runtime.mesh.quality import QualityWatch
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.store import Store, open_store
 from dictamesh.runtime.mesh.telemetry import CountedAudit, PlanTelemetry, counted
@@ -67,6 +68,7 @@ class RunningMesh:
         self.listeners = Listeners(on_state=self._moved, on_attempt=metrics.source_attempt)
         self.l1 = L1(start.plan.mesh.cache.size, stale_for=start.plan.mesh.cache.stale_for)
         self.checks = Checks(breakers=lambda: states(self.world.lines), draining=lambda: drain.draining)
+        self.quality = QualityWatch(store.pool, metrics, lambda: self.world)
         self.built = start.built
         self.world: World
         self.gateway: Gateway
@@ -94,6 +96,7 @@ class RunningMesh:
         await self._listen(self.start.settings)
         self.checks.mark_started()
         self.metrics.set("ready", 1)
+        self._spawn(self.quality.run())
         if self.start.settings.watch:
             self._spawn(self._watch())
 
@@ -152,6 +155,7 @@ class RunningMesh:
         self._use(new)
         self.world = new
         self.gateway.exchange(new.serving)
+        self.quality.wake()
         self._spawn(old.retire(new, self.start.settings.shutdown_timeout))
         _LOG.info("reloaded", extra={"plan_hash": plan.hash[:12]})
         return "applied"
@@ -187,7 +191,8 @@ class RunningMesh:
         return await make_world(plan, needs, before)
 
     def _use(self, world: World) -> None:
-        self.metrics.use_plan(world.plan.hash, _served(world.plan))
+        rules = [rule.name for entity in world.plan.entities.values() for rule in entity.quality]
+        self.metrics.use_plan(world.plan.hash, _served(world.plan), rules)
         for name in self._probed:
             self.checks.remove(name)
         self._probed = tuple(f"server:{name}" for name in world.lines)

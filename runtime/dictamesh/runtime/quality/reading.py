@@ -6,17 +6,18 @@ from dataclasses import replace
 
 from dictamesh.runtime.adapters.adapters import Adapters
 from dictamesh.runtime.adapters.line import Line
+from dictamesh.runtime.adapters.telemetry import SILENT, Telemetry
 from dictamesh.runtime.compile.plan import FieldPlan, Plan
 from dictamesh.specs.types import Type
 
 
-def reading(plan: Plan, lines: Mapping[str, Line]) -> Adapters:
+def reading(plan: Plan, lines: Mapping[str, Line], telemetry: Telemetry = SILENT) -> Adapters:
     """Return adapters over `lines` that neither cache nor take a text that is not among its values for none."""
     entities = {
         address: replace(entity, fields=tuple(map(_plain_field, entity.fields)))
         for address, entity in plan.entities.items()
     }
-    return Adapters(replace(plan, entities=entities), lines)
+    return Adapters(replace(plan, entities=entities), lines, telemetry=telemetry)
 
 
 def _plain_field(field: FieldPlan) -> FieldPlan:

@@ -2,6 +2,7 @@
 """What became of a quality rule: numbers of rows, and nothing that is in them."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 
@@ -42,6 +43,13 @@ class Result:
     reason: str | None = None
     seconds: float = 0.0
     unreachable: bool = False  # the source failed
+
+    @property
+    def decimal(self) -> Decimal | None:
+        """The measure as a decimal of at most twelve digits behind the point."""
+        if self.value is None:
+            return None
+        return Decimal(round(self.value * 10**12)).scaleb(-12).normalize()
 
     @property
     def rate(self) -> float | None:
