@@ -23,13 +23,16 @@ _LONGEST = 200
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When something is due. Where both kinds of days are restricted, one of them is enough, as cron has it."""
+    """When something is due. `either`: a day of the month or a day of the week is enough, as cron has it where neither
+    begins with `*`; else a day has to be both.
+    """
 
     minutes: frozenset[int]
     hours: frozenset[int]
-    days: frozenset[int] | None  # None: any
+    days: frozenset[int]
     months: frozenset[int]
-    weekdays: frozenset[int] | None  # 0 is Sunday; None: any
+    weekdays: frozenset[int]  # 0 is Sunday
+    either: bool
 
     def after(self, moment: datetime) -> datetime | None:
         """Return the first time after an aware `moment`, in UTC; None where there is none within nine years."""
@@ -49,9 +52,8 @@ class Schedule:
     def _on(self, day: datetime) -> bool:
         if day.month not in self.months:
             return False
-        by_day = self.days is not None and day.day in self.days
-        by_weekday = self.weekdays is not None and day.isoweekday() % 7 in self.weekdays
-        return by_day or by_weekday or (self.days is None and self.weekdays is None)
+        by_day, by_weekday = day.day in self.days, day.isoweekday() % 7 in self.weekdays
+        return by_day or by_weekday if self.either else by_day and by_weekday
 
 
 def schedule(text: str) -> Schedule | None:
@@ -67,13 +69,8 @@ def schedule(text: str) -> Schedule | None:
     weekdays = _read(fields[4], 0, 7, _DAYS)
     if minutes is None or hours is None or days is None or months is None or weekdays is None:
         return None
-    found = Schedule(
-        minutes,
-        hours,
-        None if fields[2].startswith("*") else days,
-        months,
-        None if fields[4].startswith("*") else frozenset(day % 7 for day in weekdays),
-    )
+    either = not fields[2].startswith("*") and not fields[4].startswith("*")
+    found = Schedule(minutes, hours, days, months, frozenset(day % 7 for day in weekdays), either)
     return found if found.after(datetime(2000, 1, 1, tzinfo=UTC)) is not None else None
 
 
