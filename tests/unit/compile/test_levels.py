@@ -28,7 +28,25 @@ def test_what_is_not_said_is_the_founding_figure() -> None:
         "responseTimeP95": 0.2,
         "responseTimeP50": 0.05,
         "retention": None,
+        "endOfSupport": None,
+        "endOfLife": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("2027-06-30", "2027-06-30T00:00:00Z"),
+        ("2027-06-30T10:00:00", "2027-06-30T10:00:00Z"),
+        ("2027-06-30T10:00:00+02:00", "2027-06-30T08:00:00Z"),
+        ("some day", None),
+        (5, None),
+        (None, None),
+    ],
+)
+def test_when_support_and_life_end(value: Any, found: str | None) -> None:
+    made = levels({"property": "endOfSupport", "value": value}, {"property": "endOfLife", "value": value})
+    assert (made["endOfSupport"], made["endOfLife"]) == (found, found)
 
 
 @pytest.mark.parametrize(

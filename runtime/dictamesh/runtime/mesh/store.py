@@ -4,6 +4,7 @@
 import asyncio
 import logging
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from dictamesh.runtime.catalog.pool import Pool, PoolSettings, open_pool
 from dictamesh.runtime.catalog.queries import Locations
 from dictamesh.runtime.catalog.registration import register
 from dictamesh.runtime.catalog.rows import Cardinality, EntityRow, Registration, RelationRow, SchemaRow
-from dictamesh.runtime.compile.plan import EntityPlan, Plan
+from dictamesh.runtime.compile.plan import EntityPlan, Plan, ProductPlan
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.references import Resolver, shown
 from dictamesh.specs.model.mesh import Catalog
@@ -115,10 +116,7 @@ def registration(plan: Plan, resolver: Resolver) -> Registration:
             for entity in plan.entities.values()
             for link in entity.links
         ),
-        schemas=tuple(
-            SchemaRow(entity.name, plan.products[entity.product].version, entity.avro)
-            for entity in plan.entities.values()
-        ),
+        schemas=tuple(_schema(entity, plan.products[entity.product]) for entity in plan.entities.values()),
     )
 
 
@@ -126,6 +124,23 @@ def _cardinality(many: bool, *, by_key: bool, to_key: bool) -> Cardinality:
     if many:
         return "one-to-many"
     return "one-to-one" if by_key and to_key else "many-to-one"
+
+
+def _schema(entity: EntityPlan, product: ProductPlan) -> SchemaRow:
+    """A version ends with the support for its product, and with its life (SR-4)."""
+    return SchemaRow(
+        entity_type=entity.name,
+        version=product.version,
+        definition=entity.avro,
+        deprecated=product.status in {"deprecated", "retired"},
+        deprecated_at=_instant(product.sla["endOfSupport"]),
+        retired=product.status == "retired",
+        retired_at=_instant(product.sla["endOfLife"]),
+    )
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text is not None else None
 
 
 def _entity(entity: EntityPlan, resolver: Resolver) -> EntityRow:

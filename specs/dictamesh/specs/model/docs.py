@@ -224,7 +224,7 @@ DOCS: Mapping[str, Mapping[str, str]] = {
     "SlaProperty": {
         "property": (
             "Which service level: availability, latency, responseTime (the 99th percentile; with P95 or P50 behind it"
-            " another one), retention, or another word of yours."
+            " another one), retention, endOfSupport and endOfLife (of this version), or a word of yours."
         ),
         "value": "Its value.",
         "valueExt": ODCS,

@@ -148,6 +148,6 @@ def _proposal(product: Mapping[str, Any], connectors: Collection[str]) -> Iterab
     for server in product.get("servers", ()):
         connector = CONNECTORS.get(server["type"], server["type"])
         if connector in connectors and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", server["server"]):
-            yield f"# To serve this contract, declare its server ({connector}) in the mesh file, and name it:"
+            yield f"# To serve this contract, write its server for the connector '{connector}', and name it:"
             yield f"# source: {{server: {server['server']}}}"
             return
