@@ -98,15 +98,19 @@ class QualityRule:
     """One rule; `reason` says why it is not run, None where it is.
 
     `name` is unique within the entity. `path` leads to the field that the rule stands at, over members of objects;
-    empty for a rule of the entity. `values` are Python values of the field's type: those that stand for none
-    (`missingValues`, with NULL where `null`), or those that are valid; `pattern` is a RE2 that a valid text holds.
-    `fields` are those that duplicates share. `percent`: the measure is the share of rows in percent. `schedule` is a
-    cron line in UTC; None: the mesh's `quality.every`.
+    empty for a rule of the entity. `through` says for each of its steps whether it goes on into the items of an array;
+    then any of them makes a row one of those that are counted.
+
+    `values` are Python values of the field's type: those that stand for none (`missingValues`, with NULL where `null`),
+    or those that are valid; `pattern` is a RE2 that a valid text holds. `fields` are those that duplicates share.
+    `percent`: the measure is the share of rows in percent. `schedule` is a cron line in UTC; None: the mesh's
+    `quality.every`.
     """
 
     name: str
     check: Check
     path: tuple[str, ...] = ()
+    through: tuple[bool, ...] = ()
     bound: Bound | None = None
     percent: bool = False
     severity: str = "error"  # error | warning | info
@@ -120,3 +124,9 @@ class QualityRule:
     condition: Expr | None = None  # over the entity's fields
     measure: Measure | None = None
     reason: str | None = None
+
+    @property
+    def property(self) -> str | None:
+        """The field that the rule is about, as people write it: `address.city`, `lines[].price`."""
+        steps = (f"{name}[]" if through else name for name, through in zip(self.path, self.through, strict=True))
+        return ".".join(steps) or None

@@ -39,7 +39,7 @@ def test_bounds(operator: Operator, values: list[Any], met: list[Any], missed: l
 
 
 def rule(check: Check, operator: Operator = BE, *values: Any, **more: Any) -> QualityRule:
-    return QualityRule("r", check, ("f",), Bound(operator, values or (Decimal(0),)), **more)
+    return QualityRule("r", check, ("f",), (False,), Bound(operator, values or (Decimal(0),)), **more)
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,8 @@ async def lease(pool: Pool, name: str) -> AsyncIterator[bool]:
             row = await (await connection.execute(_TRY, (_key(name),))).fetchone()
         yield bool(row and row[0])
     finally:
+        with contextlib.suppress(psycopg.Error):
+            await connection.rollback()  # the server lets go before this returns, which it need not at the close
         await connection.close()
 
 

@@ -81,7 +81,7 @@ def _json(result: Result) -> dict[str, object]:
         "entity": result.address,
         "rule": rule.name,
         "check": rule.check.value,
-        "property": ".".join(rule.path) or None,
+        "property": rule.property,
         "dimension": rule.dimension,
         "severity": rule.severity,
         "outcome": result.outcome.value,

@@ -124,7 +124,7 @@ def _rule(rule: QualityRule) -> dict[str, Any]:
     return {
         "name": rule.name,
         "check": rule.check.value,
-        "property": ".".join(rule.path) or None,
+        "property": rule.property,
         "must": str(rule.bound) if rule.bound else None,
         "unit": "percent" if rule.percent else "rows",
         "severity": rule.severity,

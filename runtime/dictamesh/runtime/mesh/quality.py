@@ -167,7 +167,7 @@ def _row(plan: Plan, result: Result, at: datetime) -> QualityRow:
         product=entity.product,
         product_version=plan.products[entity.product].version,
         entity_type=entity.name,
-        property=".".join(rule.path) or None,
+        property=rule.property,
         rule=rule.name,
         metric=rule.check.value,
         dimension=rule.dimension,

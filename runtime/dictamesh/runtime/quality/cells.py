@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules measured on rows in memory: what a source does not count is read and looked at here."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -34,16 +34,28 @@ def bad_rows(rule: QualityRule, rows: Sequence[Row], parameters: Mapping[str, An
     if make is None:
         return None
     bad = make(rule)
-    return sum(bad(_cell(row, rule.path)) for row in rows)
+    return sum(any(bad(value) for value in _values(row, rule.path, rule.through)) for row in rows)
 
 
-def _cell(row: Row, path: Sequence[str]) -> Any:
-    found: Any = row
-    for name in path:
-        if found is None or isinstance(found, CellError):
-            return found
-        found = found.get(name)
-    return found
+def _values(value: Any, path: Sequence[str], through: Sequence[bool]) -> Iterator[Any]:
+    """The values that a path leads to: one, but for arrays on the way."""
+    if not path or value is None or isinstance(value, CellError):
+        yield value
+        return
+    found = value.get(path[0])
+    for each in _items(found) if through[0] else (found,):
+        yield from _values(each, path[1:], through[1:])
+
+
+def _items(value: Any) -> Iterator[Any]:
+    """What an array holds, however deep; nothing where there is none."""
+    if isinstance(value, CellError):
+        yield value
+    for each in value if isinstance(value, list) else ():
+        if isinstance(each, list):
+            yield from _items(each)
+        else:
+            yield each
 
 
 def _surplus(fields: Sequence[str], rows: Sequence[Row]) -> int:
@@ -65,6 +77,8 @@ def _null(_rule: QualityRule) -> Bad:
 
 def _missing(rule: QualityRule) -> Bad:
     values = frozenset(rule.values)
+    if not values:
+        return lambda value: rule.null and value is None
     return lambda value: rule.null if value is None else not isinstance(value, CellError) and value in values
 
 

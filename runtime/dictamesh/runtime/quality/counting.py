@@ -75,7 +75,7 @@ class Counting:
 
     def _field(self, rule: QualityRule) -> FieldPlan | None:
         """The field of a rule where it is a column of the source."""
-        found = self.adapter.entity.field(rule.path[0]) if len(rule.path) == 1 else None
+        found = self.adapter.entity.field(rule.path[0]) if rule.through == (False,) else None
         return found if found is not None and found.column is not None else None
 
     def _counts_null(self, known: FieldPlan) -> bool:

@@ -51,20 +51,20 @@ def _places(rules: Iterable[Quality], site: Site, fields: Mapping[str, Field]) -
     for index, rule in enumerate(rules):
         yield Place(rule, site / "quality" / index)
     for each in fields.values():
-        yield from _of_field(each, (each.name,), reached=True)
+        yield from _of_field(each, (each.name,))
 
 
-def _of_field(each: Field, path: tuple[str, ...], *, reached: bool) -> Iterator[Place]:
+def _of_field(each: Field, path: tuple[str, ...], through: tuple[bool, ...] = ()) -> Iterator[Place]:
     for index, rule in enumerate(each.model.quality):
-        yield Place(rule, each.site / "quality" / index, path, each, reached)
-    inner, site = each.model.items, each.site
-    while inner is not None:
-        site = site / "items"
+        yield Place(rule, each.site / "quality" / index, path, (*through, False), each, each.type)
+    inner, site, kind = each.model.items, each.site, each.type
+    while inner is not None and kind.item is not None:
+        site, kind = site / "items", kind.item
         for index, rule in enumerate(inner.quality):
-            yield Place(rule, site / "quality" / index, path, each, reached=False)
+            yield Place(rule, site / "quality" / index, path, (*through, True), each, kind)
         inner = inner.items
     for member in each.members:
-        yield from _of_field(member, (*path, member.name), reached=reached and each.type.kind is Kind.OBJECT)
+        yield from _of_field(member, (*path, member.name), (*through, each.type.kind is Kind.ARRAY))
 
 
 def _resolved(place: Place, entity: Ground, names: _Names, findings: Findings) -> QualityRule:
@@ -73,6 +73,7 @@ def _resolved(place: Place, entity: Ground, names: _Names, findings: Findings) -
         name=names.take(_name(place)),
         check=Check.TEXT if rule.type == "text" else Check.CUSTOM if rule.type == "custom" else Check.ROWS,
         path=place.path,
+        through=place.through,
         severity=_severity(rule),
         dimension=rule.dimension,
         description=rule.description or "",
@@ -98,8 +99,8 @@ def _resolved(place: Place, entity: Ground, names: _Names, findings: Findings) -
 
 def _name(place: Place) -> str:
     rule = place.rule
-    given = rule.name or rule.id
-    return (given or ".".join((*place.path, rule.metric or rule.rule or rule.type)))[:200]
+    steps = (f"{name}[]" if through else name for name, through in zip(place.path, place.through, strict=True))
+    return (rule.name or rule.id or ".".join((*steps, rule.metric or rule.rule or rule.type)))[:200]
 
 
 def _severity(rule: Quality) -> str:
@@ -126,8 +127,6 @@ def _check_of(rule: Quality) -> Check:
 
 
 def _checked(made: QualityRule, place: Place, entity: Ground) -> QualityRule:
-    if not place.reached:
-        raise NotRun("rules for what an array holds are not run", hint="Put the rule at the array, or write SQL.")
     if place.rule.type == "sql":
         found = sql(made, place, entity)
     else:

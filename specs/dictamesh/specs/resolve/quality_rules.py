@@ -14,7 +14,7 @@ from dictamesh.specs.model import Quality
 from dictamesh.specs.quality import METRICS, Bound, Check, Operator, QualityRule
 from dictamesh.specs.resolved import Field
 from dictamesh.specs.suggest import suggest
-from dictamesh.specs.types import STRING, Kind, Type
+from dictamesh.specs.types import NULL, STRING, Kind, Type
 
 _LONGEST = 4096  # characters of a pattern
 _UNCOMPARED = frozenset({Kind.JSON, Kind.OBJECT, Kind.ARRAY})
@@ -35,13 +35,22 @@ class NotRun(Exception):  # noqa: N818 - the state of a rule
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a rule stands: at a field, over members of objects, or at the entity. `reached`: rows lead to it."""
+    """Where a rule stands: at a field, over members of objects and items of arrays (`through`), or at the entity.
+
+    `type` is that of the values that the rule is about.
+    """
 
     rule: Quality
     site: Site
     path: tuple[str, ...] = ()
+    through: tuple[bool, ...] = ()
     field: Field | None = None
-    reached: bool = True
+    type: Type = NULL
+
+    @property
+    def own(self) -> bool:
+        """Whether the rule is about a field of the entity itself."""
+        return self.through == (False,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +85,7 @@ def library(made: QualityRule, place: Place, entity: Ground) -> QualityRule:
         return replace(made, fields=_duplicates(place, entity))
     if place.field is None:
         raise NotRun(f"'{metric}' is measured of a property", "metric", hint="Move the rule to a property.")
-    return _ARGUMENTS[metric](made, place, place.field.type)
+    return _ARGUMENTS[metric](made, place, place.type)
 
 
 def _operators(rule: Quality) -> list[tuple[Operator, Any]]:
@@ -122,8 +131,8 @@ def _duplicates(place: Place, entity: Ground) -> tuple[str, ...]:
     given = place.rule.arguments.get("properties")
     if given is None and place.field is None:
         raise NotRun("it does not say which properties", hint="Add 'arguments: {properties: [...]}'.")
-    if given is None and len(place.path) > 1:
-        raise NotRun("duplicates are looked for among fields of the entity, not among members of an object")
+    if given is None and not place.own:
+        raise NotRun("duplicates are looked for among fields of the entity, not within one")
     names = place.path if given is None else given
     if not isinstance(names, list | tuple) or not names or not all(isinstance(each, str) for each in names):
         raise NotRun("'properties' is a list of names", "arguments", "properties")

@@ -30,7 +30,7 @@ def sql(made: QualityRule, place: Place, entity: Ground) -> QualityRule:
         return replace(made, condition=_condition(text, 0, place, entity))
     if entity.manifest.sql is None:
         return _count(made, text, place, entity)
-    column = place.field.column if place.field is not None and len(place.path) == 1 else None
+    column = place.field.column if place.field is not None and place.own else None
     measure = entity.manifest.sql.measure(entity.source, text, column)
     if isinstance(measure, str):
         raise NotRun(measure, "query")
@@ -55,7 +55,7 @@ def _count(made: QualityRule, text: str, place: Place, entity: Ground) -> Qualit
 def _condition(text: str, offset: int, place: Place, entity: Ground) -> Expr:
     """A condition in the expression language; names are the entity's fields."""
     own = place.path[-1] if place.path else None
-    if _PROPERTY.search(text) and (own is None or len(place.path) > 1):
+    if _PROPERTY.search(text) and not place.own:
         raise NotRun("a placeholder stands for a property of the entity, and there is none", "query")
     written = _PROPERTY.sub(f'"{own}"', text)
     names = {
