@@ -87,10 +87,12 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
     ("schedule", "checked", "found"),
     [
         (None, None, NOON + timedelta(hours=1)),
-        (None, NOON - timedelta(hours=3), NOON - timedelta(hours=2)),
+        (None, NOON - timedelta(hours=3), NOON - timedelta(hours=3) + timedelta(days=1)),
+        (None, NOON - timedelta(days=3), NOON - timedelta(days=2)),
         ("0 20 * * *", None, NOON.replace(hour=20)),
         ("0 20 * * *", NOON - timedelta(days=3), NOON.replace(day=28, hour=20)),
     ],
 )
 def test_when_a_rule_is_due(schedule: str | None, checked: datetime | None, found: datetime) -> None:
-    assert due(rule(Check.ROWS, schedule=schedule), checked, NOON, 3600) == found
+    assert due(rule(Check.ROWS, schedule=schedule), checked, NOON, 86_400) == found
+    assert due(rule(Check.ROWS), None, NOON, 60) == NOON + timedelta(minutes=1)

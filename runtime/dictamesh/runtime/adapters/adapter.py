@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads of one entity: by key through the cache, by value, as a list, as a count (S9..S11, S23, S25)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -21,6 +22,7 @@ from dictamesh.specs.expressions.tree import Expr
 
 T = TypeVar("T")
 
+_AT_ONCE = 1000  # rows mapped in one go
 _FIRST_LOOK = 100  # rows of the first of the growing steps in which a list is searched
 
 Sieve = Callable[[EntityPlan, Sequence[Row], Split, Operation], Awaitable[list[Row]]]
@@ -245,7 +247,12 @@ class EntityAdapter:
         found = await self._told(self._name_of(asked), keys, lambda: self.line.fetch(self.entity.source, asked), len)
         self.tally.rows += len(found)
         operation.spent.rows(len(found))
-        return [mapping.row(raw, operation.parameters) for raw in found]
+        rows: list[Row] = []
+        for at in range(0, len(found), _AT_ONCE):
+            if at:
+                await asyncio.sleep(0)  # others are served meanwhile
+            rows += [mapping.row(raw, operation.parameters) for raw in found[at : at + _AT_ONCE]]
+        return rows
 
     def _name_of(self, request: Request) -> str:
         if request.keys is None:

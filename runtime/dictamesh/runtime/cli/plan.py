@@ -47,6 +47,9 @@ def _entity(entity: EntityPlan) -> Iterator[str]:
     topic = entity.topic
     days = topic.retention / 86_400
     yield f"    topic    {topic.name} ({topic.partitions} partitions, {days:g} days, {topic.compression})"
+    if entity.quality:
+        idle = sum(rule.reason is not None for rule in entity.quality)
+        yield f"    quality  {len(entity.quality)} rules" + (f", {idle} of them not run" if idle else "")
     for field in entity.fields:
         marks = " ".join([field.tier, *field.tags])
         origin = (

@@ -131,7 +131,7 @@ DOCS: Mapping[str, Mapping[str, str]] = {
     "Pool": {"max": "Connections at most.", "idle": "Connections kept open without work, at most."},
     "QualityChecks": {
         "enabled": "Whether a running mesh checks rules at all; `quality run` does so in any case.",
-        "every": "How often a rule without a `schedule` is checked; the first time that long after the start.",
+        "every": "How often a rule without a `schedule` is checked; the first time within an hour of the start.",
         "maxScan": "Rows of an entity that are read at most for the rules that its source cannot answer by a count.",
         "keep": "How long results are kept in the catalog.",
     },

@@ -191,7 +191,7 @@ class QualityChecks(Part):
     """How a running mesh checks the quality rules of its products; one replica does the work."""
 
     enabled: bool = True
-    every: Annotated[PositiveDuration, Field(description="for rules without a schedule of their own")] = 3600.0
+    every: Annotated[PositiveDuration, Field(description="for rules without a schedule of their own")] = 86_400.0
     max_scan: Annotated[
         int,
         Field(ge=1, le=99_999, description="rows that the rules of an entity may read where the source cannot count"),
