@@ -64,6 +64,13 @@ schema:
       - {name: age, logicalType: integer, classification: public}
 source: {server: db}
 """
+PETS = """\
+  - name: Pet
+    physicalName: pets
+    quality: [{name: pets, metric: rowCount, mustBe: 1}]
+    properties:
+      - {name: id, logicalType: integer, primaryKey: true, classification: public}
+"""
 NAMES = ("Zaphod", "trillian", None)
 
 
@@ -247,3 +254,32 @@ async def test_callers_are_served_while_a_source_of_rules_fails(tree: Tree) -> N
 
     await until(several, "six failed checks")
     assert {str(each.line.guard.state) for each in mesh.world.lines.values()} == {"closed"}
+
+
+async def test_what_goes_wrong_with_one_entity_stops_no_other(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connector that breaks its contract, or a fault of ours, is a result like any other."""
+    more = PEOPLE.replace("source: {server: db}", PETS + "source: {server: db}")
+    (tree.folder / "people.yaml").write_text(more, encoding="utf-8")
+    with closing(sqlite3.connect(tree.folder / "people.sqlite")) as database:
+        database.execute("CREATE TABLE pets (id INTEGER PRIMARY KEY)")
+        database.execute("INSERT INTO pets VALUES (1)")
+        database.commit()
+    mesh = await tree.start("one")
+    (line,) = [each.line for each in mesh.world.lines.values()]
+    real = line.connector.count
+
+    async def breaks(source: Any, request: Any) -> int:
+        if source.physical_name == "people":
+            raise KeyError("trillian")
+        return await real(source, request)
+
+    monkeypatch.setattr(line.connector, "count", breaks)
+
+    async def both() -> bool:
+        return {"pets", "named"} <= {row["rule"] for row in await tree.rows(mesh)}
+
+    await until(both, "both entities are checked")
+    by_rule = {row["rule"]: row for row in await tree.rows(mesh)}
+    assert (by_rule["named"]["outcome"], by_rule["named"]["reason"]) == ("error", "SOURCE_UNAVAILABLE")
+    assert by_rule["pets"]["outcome"] == "passed"
+    assert "trillian" not in str(await tree.rows(mesh))

@@ -108,9 +108,7 @@ class QualityWatch:
             adapters = _adapters(world, self.metrics)
             for address, those in by_entity.items():
                 at = self.now()
-                results = await check(
-                    adapters, address, [each.rule for each in those], world.plan.mesh.quality.max_scan
-                )
+                results = await _checked(adapters, address, [each.rule for each in those])
                 self._tell(those[0].entity, results)
                 await record(self.pool, [_row(world.plan, each, at) for each in results])
         await forget(self.pool, world.plan.name, world.plan.mesh.quality.keep)
@@ -151,6 +149,15 @@ def _rules(plan: Plan) -> Iterator[tuple[RuleKey, _Rule]]:
         for rule in entity.quality:
             if rule.reason is None:
                 yield RuleKey(entity.product, entity.name, rule.name), _Rule(entity, rule)
+
+
+async def _checked(adapters: Adapters, address: str, rules: list[QualityRule]) -> list[Result]:
+    """Results of an entity's rules; a fault of ours is one, too, so that other entities are checked all the same."""
+    try:
+        return await check(adapters, address, rules, adapters.plan.mesh.quality.max_scan)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the rules were not checked
+        _LOG.error("the rules of an entity could not be checked", exc_info=error, extra={"entity": address})
+        return [Result(address, rule, Outcome.ERROR, reason="INTERNAL_ERROR") for rule in rules]
 
 
 def _adapters(world: World, metrics: Metrics) -> Adapters:

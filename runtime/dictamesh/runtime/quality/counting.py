@@ -57,9 +57,13 @@ class Counting:
         return Measured(await self._count(None))
 
     async def _count(self, where: Expr | None) -> int:
-        if where not in self._known:
-            self._known[where] = await self.adapter.counted(where)
-        return self._known[where]
+        try:
+            known = self._known.get(where)
+        except TypeError:  # a literal that is a list
+            return await self.adapter.counted(where)
+        if known is None:
+            known = self._known[where] = await self.adapter.counted(where)
+        return known
 
     def _condition(self, condition: Expr) -> Way | None:
         entity = self.adapter.entity

@@ -75,7 +75,7 @@ def _resolved(place: Place, entity: Ground, names: _Names, findings: Findings) -
         path=place.path,
         through=place.through,
         severity=_severity(rule),
-        dimension=rule.dimension,
+        dimension=_printable(rule.dimension) if rule.dimension else None,
         description=rule.description or "",
         schedule=_schedule(place, findings),
     )
@@ -100,7 +100,12 @@ def _resolved(place: Place, entity: Ground, names: _Names, findings: Findings) -
 def _name(place: Place) -> str:
     rule = place.rule
     steps = (f"{name}[]" if through else name for name, through in zip(place.path, place.through, strict=True))
-    return (rule.name or rule.id or ".".join((*steps, rule.metric or rule.rule or rule.type)))[:200]
+    return _printable(rule.name or rule.id or ".".join((*steps, rule.metric or rule.rule or rule.type)))
+
+
+def _printable(text: str) -> str:
+    """A text of a spec as reports, metrics and the catalog can hold it."""
+    return "".join(each if each.isprintable() else "?" for each in text[:200])
 
 
 def _severity(rule: Quality) -> str:
