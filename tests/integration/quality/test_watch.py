@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -20,6 +20,7 @@ from dictamesh.runtime.mesh.build import build_file
 from dictamesh.runtime.mesh.running import RunningMesh, Start, start_mesh
 from dictamesh.specs.diagnostics import render
 from tests.support.postgres import fresh_database
+from tests.support.running import until
 
 MESH = """
 apiVersion: dictamesh/v1
@@ -94,15 +95,6 @@ class Tree:
 
     async def rows(self, mesh: RunningMesh) -> list[dict[str, Any]]:
         return await mesh.store.pool.rows(b"SELECT * FROM dictamesh_quality_results ORDER BY id")
-
-
-async def until(holds: Callable[[], Awaitable[bool]], what: str, seconds: float = 30.0) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            while not await holds():
-                await asyncio.sleep(0.05)
-            return
-    pytest.fail(f"not within {seconds} s: {what}")
 
 
 def shown(mesh: RunningMesh, metric: str) -> dict[str, float]:
