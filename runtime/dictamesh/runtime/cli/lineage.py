@@ -9,7 +9,7 @@ from dictamesh.runtime.lineage.derive import derive
 from dictamesh.runtime.lineage.model import Graph
 from dictamesh.runtime.lineage.printing import as_json, as_mermaid, as_text
 from dictamesh.runtime.lineage.traverse import DEEPEST, DIRECTIONS, walk
-from dictamesh.runtime.mesh.datasets import naming
+from dictamesh.runtime.mesh.lineage.datasets import naming
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.specs.suggest import suggest
 

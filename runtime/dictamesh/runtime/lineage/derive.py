@@ -36,6 +36,11 @@ class Places:
     def graphql(self, entity: EntityPlan, name: str = "") -> Node:
         return node(self.naming.graphql(entity), name, Kind.GRAPHQL, entity.address)
 
+    def relation(self, entity: EntityPlan, link: LinkPlan, name: str = "") -> Node:
+        at = f"{link.name}.{name}" if name else link.name
+        of = self.naming.graphql(entity)
+        return Node(of.namespace, of.name, at, Kind.GRAPHQL, entity.address, link.target)
+
     def topic(self, entity: EntityPlan, name: str = "") -> Node:
         return node(self.naming.topic(entity), f"payload.{name}" if name else "", Kind.TOPIC, entity.address)
 
@@ -98,7 +103,7 @@ class _Derivation:
         for policy in self.plan.rules.rows.get(entity.address, ()):
             for entry in policy.entries:
                 if not isinstance(entry.keep, bool):
-                    said = f"policy {policy.policy}, {entry.name}: {text(entry.keep)}"
+                    said = f"policy {policy.policy}, {entry.name}"
                     yield from self._read(entity, entry.keep, shown, Subtype.FILTER, said)
         for link in entity.links:
             if link.restrict:
@@ -146,7 +151,7 @@ class _Derivation:
         for policy in self.plan.rules.fields.get(each.address, ()):
             for rule in policy.rules:
                 if rule.where is not None:
-                    said = f"policy {policy.policy}, {rule.name}: {text(rule.where)}"
+                    said = f"policy {policy.policy}, {rule.name}"
                     yield from self._read(entity, rule.where, target, Subtype.FILTER, said)
 
     def _read(self, entity: EntityPlan, expr: Expr, target: Node, subtype: Subtype, said: str) -> Iterator[Edge]:
@@ -166,13 +171,13 @@ class _Derivation:
     def _link(self, entity: EntityPlan, link: LinkPlan) -> Iterator[Edge]:
         """A relation: its keys join it, and behind it lie the fields of the other end, one step deep."""
         other = self.plan.entities[link.target]
-        at = self.places.graphql(entity, link.name)
+        at = self.places.relation(entity, link)
         pairs = zip(link.own, link.theirs, strict=True)
         said = " AND ".join(f"{entity.name}.{own} = {other.name}.{theirs}" for own, theirs in pairs)
         yield from self._joined(entity, link, at, Subtype.JOIN, said)
         for name, each in _every(other.fields):
             if not each.members:
-                end = self.places.graphql(entity, f"{link.name}.{name}")
+                end = self.places.relation(entity, link, name)
                 yield _served(self.places.field(other, name), end, self.clear[each.address])
                 yield Edge(at, end, Subtype.JOIN, said)
 

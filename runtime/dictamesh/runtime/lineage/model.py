@@ -51,7 +51,8 @@ DIRECT = frozenset({Subtype.IDENTITY, Subtype.TRANSFORMATION, Subtype.AGGREGATIO
 class Node:
     """A field of a dataset, or with an empty `field` the dataset; identified by its first three parts.
 
-    `entity` is the address of the entity that the node belongs to; sources and foreign datasets have none.
+    `entity` is the address of the entity that the node belongs to; sources and foreign datasets have none. `behind` is
+    that of the entity that a relation leads to, for relation fields and what lies behind them.
     """
 
     namespace: str
@@ -59,6 +60,7 @@ class Node:
     field: str
     kind: Kind
     entity: str | None = None
+    behind: str | None = None
 
     @property
     def id(self) -> str:

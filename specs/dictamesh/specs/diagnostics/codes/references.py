@@ -124,4 +124,10 @@ CODES: tuple[Code, ...] = (
         "Keys stand in catalog, cache, audit and topics; a key with a pii tag needs a surrogate or a reason (S6).",
         "Add surrogate or allowPiiKey under the entity's source.",
     ),
+    Code(
+        "DM260",
+        "collector of lineage events",
+        "An address that no event can be sent to, or that holds credentials; or a key for no collector.",
+        "Write the collector's address as http://host:port or https://host, and its key under apiKey, by reference.",
+    ),
 )

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lineage of a running mesh: registered with the plan, kept alive by what flows, sent as OpenLineage events."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from dictamesh.runtime.catalog.errors import CatalogUnavailable
+from dictamesh.runtime.catalog.lineage.activity import record_flows
+from dictamesh.runtime.catalog.lineage.events import CatalogSink
+from dictamesh.runtime.catalog.lineage.registration import register_lineage
+from dictamesh.runtime.catalog.pool import Pool
+from dictamesh.runtime.compile.plan import Plan
+from dictamesh.runtime.gateway.contract import Run as Execute
+from dictamesh.runtime.lineage.openlineage import facets
+from dictamesh.runtime.lineage.openlineage.describe import Described
+from dictamesh.runtime.lineage.openlineage.events import Event, Run, job_event
+from dictamesh.runtime.mesh.failure import StartFailed
+from dictamesh.runtime.mesh.lineage.collected import Collected, Window
+from dictamesh.runtime.mesh.lineage.datasets import naming
+from dictamesh.runtime.mesh.lineage.operations import Answered, telling
+from dictamesh.runtime.mesh.references import Resolver
+from dictamesh.runtime.observe.lineage.emitter import Emitter, Sink, start_emitter
+from dictamesh.runtime.observe.lineage.sinks import FileSink, HttpSink
+from dictamesh.runtime.observe.metrics import Metrics
+from dictamesh.specs.model.mesh import Lineage
+
+_LOG = logging.getLogger("dictamesh.lineage")
+
+FLUSH_SECONDS = 10.0  # between two writes of flow activity
+UNREGISTERED = "The catalog did not take the specs."
+
+
+@dataclass(slots=True)
+class Feed:
+    """What a mesh tells of its data flows, whatever plan it serves. `close` it before the catalog."""
+
+    pool: Pool
+    metrics: Metrics
+    resolver: Resolver
+    collected: Collected = field(default_factory=Collected, init=False)
+    _described: Described | None = field(default=None, init=False)
+    _settings: Lineage | None = field(default=None, init=False)
+    _emitter: Emitter | None = field(default=None, init=False)
+    _due: float = field(default=0.0, init=False)
+
+    def observed(self, run: Execute, plan: Plan) -> Execute:
+        """Return the same execution of operations, which the feed hears of."""
+        if plan.mesh.lineage.openlineage.queries == "none":
+            return run
+        return telling(run, plan, self._answered)
+
+    async def register(self, plan: Plan) -> None:
+        """Write a plan's lineage into the catalog and tell of it; raises StartFailed."""
+        await self._use(plan)
+        described = Described(plan, naming(plan, self.resolver))
+        graph = await asyncio.to_thread(lambda: described.graph)
+        run = Run(described.registration())
+        self._emit([run.started(datetime.now(UTC))])
+        try:
+            await register_lineage(self.pool, plan, graph)
+        except CatalogUnavailable as error:
+            self._emit([run.failed(datetime.now(UTC), UNREGISTERED)])
+            raise StartFailed(error.message, error.cure) from None
+        before, self._described = self._described, described
+        if before is None or before.plan.hash != plan.hash:
+            self._emit([job_event(described.product(each), datetime.now(UTC)) for each in plan.products.values()])
+        self._emit([run.completed(datetime.now(UTC))])
+
+    async def work(self) -> None:
+        """Write activity and send what was collected, until cancelled."""
+        loop = asyncio.get_running_loop()
+        self._due = loop.time() + self._every
+        while True:
+            await asyncio.sleep(min(FLUSH_SECONDS, self._every))
+            await self._flush()
+            if loop.time() >= self._due:
+                self._due = loop.time() + self._every
+                self._tell_window()
+
+    async def close(self) -> None:
+        """Write and send what is left."""
+        if self._described is not None:
+            await self._flush()
+            self._tell_window()
+        if self._emitter is not None:
+            await self._emitter.close()
+
+    @property
+    def _every(self) -> int:
+        return self._settings.openlineage.every_seconds if self._settings is not None else 60
+
+    async def _use(self, plan: Plan) -> None:
+        """Open the sinks that a plan's mesh file names; the same ones go on."""
+        wanted = plan.mesh.lineage
+        if wanted == self._settings and self._emitter is not None:
+            return
+        before, self._emitter = self._emitter, start_emitter(self._sinks(wanted), self._counted)
+        self._settings = wanted
+        if before is not None:
+            await before.close()
+
+    def _sinks(self, wanted: Lineage) -> Iterator[Sink]:
+        sent = wanted.openlineage
+        if wanted.keep:
+            yield CatalogSink(self.pool, wanted.keep)
+        if sent.url is not None:
+            key = self.resolver.text(sent.api_key, "lineage.openlineage.apiKey") if sent.api_key is not None else None
+            yield HttpSink(self.resolver.text(sent.url, "lineage.openlineage.url"), key)
+        if sent.file is not None:
+            yield FileSink(self.resolver.folder / sent.file)
+
+    def _counted(self, sink: str, outcome: str, count: int) -> None:
+        self.metrics.count("lineage_events_total", sink, outcome, by=count)
+
+    def _emit(self, events: list[Event]) -> None:
+        if self._emitter is not None:
+            self._emitter.emit(events)
+
+    def _answered(self, answered: Answered) -> None:
+        shape, described = answered.shape, self._described
+        if self._settings is None or self._settings.openlineage.queries != "all" or described is None:
+            self.collected.answered(shape.roots, shape.touched, failed=answered.failed)
+        elif all(address in described.plan.entities for address in shape.touched):
+            run = Run(described.query(shape.roots, shape.touched))
+            self._emit([run.started(answered.started), _ended(run, datetime.now(UTC), failed=answered.failed)])
+
+    async def _flush(self) -> None:
+        plan = self._described.plan if self._described is not None else None
+        if plan is None:
+            return
+        try:
+            await record_flows(self.pool, plan.name, self.collected.take_flows())
+        except CatalogUnavailable as error:
+            _LOG.warning("flow activity was not recorded: %s", error)
+
+    def _tell_window(self) -> None:
+        window, described = self.collected.take_window(), self._described
+        if described is None or self._settings is None or self._settings.openlineage.queries == "none":
+            return
+        self._emit(list(_runs(window, described, self._every)))
+
+
+def _runs(window: Window, described: Described, every: int) -> Iterator[Event]:
+    """A run for each entity that was read and each kind of operation that was answered."""
+    entities = described.plan.entities
+    for address, reads in window.reads.items():
+        if address in entities:
+            counts = {"calls": reads.calls, "failed": reads.failed, "rows": reads.rows}
+            run = Run(described.reading(entities[address], every), facets=_of(window, counts))
+            yield run.started(window.start)
+            yield run.failed(window.end, reads.message) if reads.failed else run.completed(window.end)
+    for roots, answers in window.answers.items():
+        if all(address in entities for address in answers.touched):
+            counts = {"operations": answers.operations, "failed": answers.failed}
+            run = Run(described.query(roots, answers.touched, every), facets=_of(window, counts))
+            yield run.started(window.start)
+            yield _ended(run, window.end, failed=answers.failed > 0)
+
+
+def _of(window: Window, counts: dict[str, int]) -> dict[str, facets.Facet]:
+    return {
+        "nominalTime": facets.nominal_time(window.start, window.end),
+        "dictamesh_window": facets.own_facet("RunFacet", **counts),
+    }
+
+
+def _ended(run: Run, at: datetime, *, failed: bool) -> Event:
+    return run.failed(at, "A part of the operation could not be answered.") if failed else run.completed(at)
