@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from dictamesh.specs.documents import Path, Site
 from dictamesh.specs.expressions.tree import Expr
 from dictamesh.specs.manifest import Manifest, Options, Source
-from dictamesh.specs.model import Entity, EntitySource, Mesh, Policy, Product, Property, Relation, Taxonomy
+from dictamesh.specs.model import Agreement, Entity, EntitySource, Mesh, Policy, Product, Property, Relation, Taxonomy
 from dictamesh.specs.rules import RuleTable
 from dictamesh.specs.types import Type
 
@@ -100,6 +100,7 @@ class Specs:
     taxonomy: Taxonomy
     products: Mapping[str, Declared[Product]]
     policies: Mapping[str, Declared[Policy]]
+    agreements: Mapping[str, Declared[Agreement]]
     entities: Mapping[str, ResolvedEntity]
     links: tuple[Link, ...]
     rules: RuleTable

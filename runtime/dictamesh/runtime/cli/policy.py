@@ -3,7 +3,7 @@
 
 import argparse
 
-from dictamesh.runtime.cli.callers import add_caller, caller
+from dictamesh.runtime.cli.callers import add_caller, add_date, caller, day_of
 from dictamesh.runtime.cli.common import add_format, built, plan_of, print_json, show
 from dictamesh.runtime.cli.exits import FINDINGS, FINE, UsageError
 from dictamesh.runtime.governance.explain import as_json, explain, render
@@ -19,6 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     why.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS, help="the mesh file")
     why.add_argument("address", help="Product#Entity.field or Product#Entity")
     add_caller(why)
+    add_date(why)
     add_format(why)
     why.set_defaults(run=run_explain)
 
@@ -61,7 +62,7 @@ def run_explain(options: argparse.Namespace) -> int:
     if isinstance(plan, int):
         return plan
     try:
-        found = explain(plan, caller(options, plan), options.address)
+        found = explain(plan, caller(options, plan), options.address, day_of(options))
     except KeyError:
         raise UsageError(f"there is no field or entity '{options.address}'; write Product#Entity.field") from None
     if options.format == "json":

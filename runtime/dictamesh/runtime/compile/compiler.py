@@ -86,9 +86,13 @@ def _documents(specs: Specs) -> Iterable[tuple[str, str]]:
     said: Any = specs.mesh.site.plain
     yield "Mesh", digest({key: value for key, value in said.items() if key not in OUTSIDE})
     yield "Taxonomy", digest(specs.taxonomy.model_dump(mode="json", by_alias=True, exclude_unset=True))
-    for kind, declared in (("DataProduct", specs.products), ("Policy", specs.policies)):
+    for kind, declared in _kinds(specs):
         for name, each in declared.items():
             yield f"{kind}/{name}", digest(each.site.plain)
+
+
+def _kinds(specs: Specs) -> Iterable[tuple[str, Mapping[str, Declared[Any]]]]:
+    return ("DataProduct", specs.products), ("Policy", specs.policies), ("Agreement", specs.agreements)
 
 
 def _by_holder(links: Iterable[Link]) -> dict[str, list[Link]]:

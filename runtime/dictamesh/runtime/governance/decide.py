@@ -3,18 +3,36 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
+from itertools import chain
 from typing import Any
 
 from dictamesh.runtime.governance.conditions import Condition, Parameters, Row, condition
 from dictamesh.runtime.governance.principal import Principal
 from dictamesh.specs.expressions.tree import Call, Expr, columns
-from dictamesh.specs.rules import Audience, Effect, FieldPolicy, FieldRule, MaskRule, RowPolicy, RowRule
+from dictamesh.specs.rules import (
+    Audience,
+    Effect,
+    FieldPolicy,
+    FieldRule,
+    MaskRule,
+    RowPolicy,
+    RowRule,
+    RuleTable,
+    Term,
+)
 from dictamesh.specs.types import BOOLEAN
 
 RowOutcome = Callable[[Row, Parameters], "Outcome"]
 
+InForce = Callable[[Term], bool]
+"""Whether an agreement is in force at the time of the operation; its parties are asked apart."""
+
 TIER_RULE = "tier"
 REDACT = MaskRule("redact")
+
+USES = frozenset({"sort", "group", "relation", "cursor"})
+"""What `onUse` may permit; filtering and looking up it never does (S20)."""
 
 STRICTNESS = ("allow", "partial", "truncate-date", "generalise", "token", "hmac", "redact", "nullify", "deny")
 """The order of S14, loosest first."""
@@ -55,9 +73,7 @@ class Speech:
     """What one policy says of one field to one principal: the first branch that holds on a row."""
 
     branches: tuple[Branch, ...]
-    sort: bool
-    group: bool
-    relation: bool
+    uses: frozenset[str]
 
     @property
     def possible(self) -> tuple[Outcome, ...]:
@@ -80,7 +96,7 @@ class Decision:
 
     `constant` holds on every row; where it is None, `speeches` decide row by row, `tier` where all are silent.
     `clear`: allowed on all rows. `strictest`: the strictest outcome that a row may meet, for `extensions.policy`.
-    `sort`, `group`, `relation`: the uses permitted (S20), true for a clear field.
+    `uses` are those permitted of sort, group, relation and cursor (S20), all of them for a clear field.
     """
 
     constant: Outcome | None
@@ -88,9 +104,7 @@ class Decision:
     tier: Outcome
     clear: bool
     strictest: Outcome
-    sort: bool
-    group: bool
-    relation: bool
+    uses: frozenset[str]
 
     def per_row(self, row: Row, parameters: Parameters) -> Outcome:
         """Return the outcome on `row`; for many rows use `compile_outcome`."""
@@ -113,32 +127,48 @@ class Decision:
         return frozenset(path for where in conditions if where is not None for path in columns(where))
 
 
-def decide(policies: tuple[FieldPolicy, ...], tier: str, principal: Principal, anonymous_sees: str) -> Decision:
+def no_agreement(_term: Term) -> bool:
+    """Say that no agreement is in force, which is what counts where the day is not known."""
+    return False
+
+
+def in_force_on(day: date) -> InForce:
+    """Return the judgement of agreements by their dates."""
+    return lambda term: term.covers(day)
+
+
+def asks_for_agreements(rules: RuleTable) -> bool:
+    """Whether the day makes a difference to any decision."""
+    of_fields = (rule.audience for bound in rules.fields.values() for policy in bound for rule in policy.rules)
+    of_rows = (entry.audience for bound in rules.rows.values() for policy in bound for entry in policy.entries)
+    return any(audience.agreements is not None for audience in chain(of_fields, of_rows))
+
+
+def decide(
+    policies: tuple[FieldPolicy, ...],
+    tier: str,
+    principal: Principal,
+    anonymous_sees: str,
+    in_force: InForce = no_agreement,
+) -> Decision:
     """Decide for one field; the order of `policies` does not matter."""
-    heard = (_speech(policy, tier, principal) for policy in sorted(policies, key=lambda policy: policy.policy))
+    ordered = sorted(policies, key=lambda policy: policy.policy)
+    heard = (_speech(policy, tier, principal, in_force) for policy in ordered)
     speeches = tuple(speech for speech in heard if speech.possible)
     by_tier = tier_outcome(tier, principal, anonymous_sees)
     constant = _constant(speeches, by_tier)
     strictest = constant or _strictest(speeches, by_tier)
-    decision = Decision(
-        constant,
-        () if constant else speeches,
-        by_tier,
-        clear=strictest.effect is Effect.ALLOW,
-        strictest=strictest,
-        sort=True,
-        group=True,
-        relation=True,
-    )
-    if decision.clear:
-        return decision
-    deciding = _deciding(speeches, by_tier)
-    return replace(
-        decision,
-        sort=bool(deciding) and all(speech.sort for speech in deciding),
-        group=bool(deciding) and all(speech.group for speech in deciding),
-        relation=bool(deciding) and all(speech.relation for speech in deciding),
-    )
+    clear = strictest.effect is Effect.ALLOW
+    uses = USES if clear else _permitted(_deciding(speeches, by_tier))
+    return Decision(constant, () if constant else speeches, by_tier, clear=clear, strictest=strictest, uses=uses)
+
+
+def _permitted(deciding: tuple[Speech, ...]) -> frozenset[str]:
+    """The uses that every policy permits which keeps a field from being clear."""
+    permitted = USES if deciding else frozenset[str]()
+    for speech in deciding:
+        permitted &= speech.uses
+    return permitted
 
 
 def tier_outcome(tier: str, principal: Principal, anonymous_sees: str) -> Outcome:
@@ -183,11 +213,11 @@ def compile_outcome(decision: Decision) -> RowOutcome:
     return outcome
 
 
-def row_filter(policies: tuple[RowPolicy, ...], principal: Principal) -> Expr | bool:
+def row_filter(policies: tuple[RowPolicy, ...], principal: Principal, in_force: InForce = no_agreement) -> Expr | bool:
     """Return which rows exist: True all, False none, else a condition over the entity's fields (S18)."""
     kept: list[Expr] = []
     for policy in sorted(policies, key=lambda policy: policy.policy):
-        entry = first_entry(policy, principal)
+        entry = first_entry(policy, principal, in_force)
         if entry is None or entry.keep is True:
             continue
         if entry.keep is False:
@@ -199,24 +229,28 @@ def row_filter(policies: tuple[RowPolicy, ...], principal: Principal) -> Expr | 
     return kept[0] if len(kept) == 1 else Call("and", tuple(kept), BOOLEAN)
 
 
-def first_entry(policy: RowPolicy, principal: Principal) -> RowRule | None:
+def first_entry(policy: RowPolicy, principal: Principal, in_force: InForce = no_agreement) -> RowRule | None:
     """Return the entry that speaks to `principal`; None when the policy is silent."""
-    return next((entry for entry in policy.entries if holds(entry.audience, principal)), None)
+    return next((entry for entry in policy.entries if holds(entry.audience, principal, in_force)), None)
 
 
-def holds(audience: Audience, principal: Principal) -> bool:
+def holds(audience: Audience, principal: Principal, in_force: InForce = no_agreement) -> bool:
     """Whether a rule for `audience` is meant for `principal` (S13)."""
-    return not misses(audience, principal)
+    return not misses(audience, principal, in_force)
 
 
-def misses(audience: Audience, principal: Principal) -> tuple[str, ...]:
-    """Return which parts of `audience` fail: `roles`, `purposes`, `claims.<name>`; empty when it holds."""
+def misses(audience: Audience, principal: Principal, in_force: InForce = no_agreement) -> tuple[str, ...]:
+    """Return what of `audience` fails: `roles`, `purposes`, `claims.<name>`, `agreements`; empty when it holds."""
     failed = []
     if audience.roles is not None and not audience.roles & principal.roles:
         failed.append("roles")
     if audience.purposes is not None and principal.purpose not in audience.purposes:
         failed.append("purposes")
     failed += [f"claims.{name}" for name, values in audience.claims if not _has(principal.claims.get(name), values)]
+    if audience.agreements is not None and not any(
+        in_force(term) and holds(term.consumer, principal) for term in audience.agreements
+    ):
+        failed.append("agreements")
     return tuple(failed)
 
 
@@ -231,16 +265,16 @@ def _has(claim: Any, values: Iterable[Any]) -> bool:
     return any(type(one) is type(value) and one == value for one in held for value in values)
 
 
-def _speech(policy: FieldPolicy, tier: str, principal: Principal) -> Speech:
+def _speech(policy: FieldPolicy, tier: str, principal: Principal, in_force: InForce) -> Speech:
     branches: list[Branch] = []
     for rule in policy.rules:
-        if not holds(rule.audience, principal):
+        if not holds(rule.audience, principal, in_force):
             continue
         silent = is_silenced(rule, policy, tier)
         branches.append(Branch(rule.where, None if silent else _outcome(policy.policy, rule)))
         if rule.where is None:
             break
-    return Speech(tuple(branches), policy.sort, policy.group, policy.relation)
+    return Speech(tuple(branches), policy.uses)
 
 
 def _outcome(policy: str, rule: FieldRule) -> Outcome:

@@ -22,6 +22,11 @@ _CONDITION = {
     "roles": "Roles of which the caller has one; absent: any caller.",
     "purposes": "Purposes of which the caller states one; absent: any or none.",
 }
+_PARTIES = {
+    "roles": "Roles of which the consumer has one; absent: any caller.",
+    "purposes": "Purposes of which the consumer states one; absent: any or none.",
+    "claims": "Values of which the consumer's claim has one.",
+}
 _ELEMENT = {
     "physicalName": "The column, table or path in the source; absent: the name itself.",
     "logicalType": "The type of its values; decides the GraphQL type.",
@@ -279,10 +284,16 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "where": "An SQL condition over the entity's fields; the rule speaks on the rows that it holds for.",
     },
     "Mask": {
-        "kind": "redact: `***REDACTED***`; nullify: null; partial: a few characters; hmac: a pseudonym.",
+        "kind": "redact: `***REDACTED***`; nullify: null; partial: a few characters; hmac: a pseudonym; token: one that"
+        " leads back to the value for whoever may see it; generalise: the group or multiple that a value belongs to;"
+        " truncate-date: its year, month or the like.",
         "keepFirst": "partial: characters left at the beginning (0).",
         "keepLast": "partial: characters left at the end (4).",
         "char": "partial: what stands for the others (`*`).",
+        "step": "generalise: numbers fall to a multiple of it, 37 to 30 by 10.",
+        "groups": "generalise: texts by the group that is served in their place.",
+        "other": "generalise: what a text of no group becomes; absent: null.",
+        "to": "truncate-date: the unit that stays; what is smaller becomes its beginning, in UTC.",
     },
     "Row": _CONDITION,
     "OnUse": {
@@ -290,7 +301,19 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "sort": "Sorting.",
         "group": "Grouping.",
         "relation": "Relating.",
+        "cursor": "Leafing through a list ordered by the field (`offset`), where sorting is allowed.",
     },
+    "Agreement": {
+        "name": "What rules of policies ask for under `agreements`.",
+        "owner": "Who answers for the products that may be used.",
+        "description": "What is agreed, in words.",
+        "consumer": "Who may use them; absent: whoever the rule is for.",
+        "status": "Whether it is approved; only then it is ever in force.",
+        "approver": "Who approved it; needed once it is.",
+        "startDate": "The first day on which it is in force (UTC); absent: from ever.",
+        "endDate": "The last day on which it is in force (UTC); absent: for ever.",
+    },
+    "Consumer": _PARTIES,
     "PolicyTest": {
         "as": "The caller; `{}` is anonymous.",
         "field": "The field under test: `product#Entity.field`.",
@@ -302,6 +325,7 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "roles": "The caller's roles.",
         "purpose": "The stated purpose.",
         "claims": "The caller's claims.",
+        "date": "The day of the call, for agreements; absent: no agreement is in force.",
     },
     "Expectation": {
         "effect": "What happens to the value.",
@@ -393,6 +417,19 @@ apiVersion: dictamesh/v1
 kind: Taxonomy
 tags:
   pii: {pii: true, description: identifies a person, children: [email, phone]}
+""",
+    "Agreement": """\
+apiVersion: dictamesh/v1
+kind: Agreement
+name: reports-of-sales
+owner: sales-data
+description: Monthly reports.
+products: [sales]
+consumer: {roles: [analyst], purposes: [analytics]}
+status: approved
+approver: ana
+startDate: 2026-01-01
+endDate: 2026-12-31
 """,
 }
 """A small tree, one text per kind; together they are a mesh without a finding."""

@@ -53,6 +53,8 @@ def _of_page(entity: EntityPlan, page: Page, access: Access, entities: Entities)
             yield from _of_ends(entity, link, access, entities)
     for name, _ in page.order:
         yield entity.field(name), "sort"
+        if page.offset:
+            yield entity.field(name), "cursor"  # leafing tells the rank of every row
 
 
 def _of_ends(entity: EntityPlan, link: LinkPlan, access: Access, entities: Entities) -> Iterator[Found]:

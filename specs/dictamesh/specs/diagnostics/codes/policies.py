@@ -58,4 +58,16 @@ CODES: tuple[Code, ...] = (
         "The policies decide otherwise than an inline test expects.",
         "Correct the policy, or the test.",
     ),
+    Code(
+        "DM410",
+        "agreement that cannot be",
+        "An agreement that ends before it begins, or is approved by nobody.",
+        "Follow the hint of the finding.",
+    ),
+    Code(
+        "DM411",
+        "unknown agreement",
+        "A rule asks for an agreement that no document declares, and would never speak.",
+        "Correct the name, or add the Agreement document.",
+    ),
 )
