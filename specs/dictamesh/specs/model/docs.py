@@ -400,6 +400,7 @@ owner: privacy-office
 match: {tags: [pii]}
 rules:
   - {name: desk, roles: [support], purposes: [service], effect: allow}
+  - {name: reports, agreements: [reports-of-sales], effect: mask, mask: {kind: token, key: pepper}}
   - {name: others, effect: mask, mask: {kind: hmac, key: pepper}}
 tests:
   - {as: {}, field: sales#Customer.email, value: ana@example.com, expect: {effect: mask, rule: others}}
@@ -425,11 +426,11 @@ name: reports-of-sales
 owner: sales-data
 description: Monthly reports.
 products: [sales]
-consumer: {roles: [analyst], purposes: [analytics]}
+consumer: {roles: [analyst], purposes: [service]}
 status: approved
 approver: ana
-startDate: 2026-01-01
-endDate: 2026-12-31
+startDate: "2026-01-01"
+endDate: "2026-12-31"
 """,
 }
 """A small tree, one text per kind; together they are a mesh without a finding."""
