@@ -8,7 +8,18 @@ from typing import Generic, TypeVar
 from dictamesh.specs.documents import Path, Site
 from dictamesh.specs.expressions.tree import Expr
 from dictamesh.specs.manifest import Manifest, Options, Source
-from dictamesh.specs.model import Agreement, Entity, EntitySource, Mesh, Policy, Product, Property, Relation, Taxonomy
+from dictamesh.specs.model import (
+    Agreement,
+    Entity,
+    EntitySource,
+    Input,
+    Mesh,
+    Policy,
+    Product,
+    Property,
+    Relation,
+    Taxonomy,
+)
 from dictamesh.specs.rules import RuleTable
 from dictamesh.specs.types import Type
 
@@ -93,6 +104,16 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Flow:
+    """That one field is made of another, by address. `model` is None where `transformSourceObjects` says it."""
+
+    source: str
+    target: str
+    model: Input | None
+    site: Site
+
+
+@dataclass(frozen=True, slots=True)
 class Specs:
     """A whole mesh that may be compiled. Mappings are by name or address, in sorted order."""
 
@@ -103,5 +124,6 @@ class Specs:
     agreements: Mapping[str, Declared[Agreement]]
     entities: Mapping[str, ResolvedEntity]
     links: tuple[Link, ...]
+    flows: tuple[Flow, ...]
     rules: RuleTable
     pii_tags: frozenset[str]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A plan as JSON: every artefact under a stable key; `docs/reference/plan.md` lists them."""
 
+from dataclasses import asdict
 from typing import Any
 
 from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan, Plan
@@ -44,6 +45,7 @@ def artefacts(plan: Plan) -> dict[str, Any]:
             },
             "rows": {address: [_row_policy(each) for each in bound] for address, bound in plan.rules.rows.items()},
         },
+        "flows": [asdict(each) for each in plan.flows],
         "limits": _model(plan.mesh.gateway.limits),
         "graphql": plan.sdl,
         "notes": list(plan.notes),

@@ -4,7 +4,7 @@
 from dictamesh.specs.model.agreement import Agreement
 from dictamesh.specs.model.mesh import Gateway, Jwt, Limits, Mesh, Runtime, Security
 from dictamesh.specs.model.policy import Mask, Match, Policy, PolicyTest, Row, Rule
-from dictamesh.specs.model.product import Entity, EntitySource, Product, Property, Relation, SlaProperty
+from dictamesh.specs.model.product import Entity, EntitySource, Input, Product, Property, Relation, SlaProperty
 from dictamesh.specs.model.taxonomy import Tag, Taxonomy
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Entity",
     "EntitySource",
     "Gateway",
+    "Input",
     "Jwt",
     "Limits",
     "Mask",

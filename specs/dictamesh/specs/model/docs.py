@@ -157,6 +157,7 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "servers": "Servers of this product alone.",
         "source": "The server, and by entity how it is read.",
         "relations": "Relations from entities of this product.",
+        "inputs": "What its fields are made of in other products; tags and tiers flow along.",
         "graphql": "Names of root fields, by entity.",
         "cache": "How long rows may be kept.",
     },
@@ -253,6 +254,16 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "name": "The field that leads from the entity of `from`.",
         "cardinality": "How many rows are at each end; many-to-many is two relations.",
         "inverse": "The field that leads back.",
+    },
+    "Declassify": {
+        "reason": "Why less protection is enough, for whoever reviews it.",
+        "approver": "Who approved it.",
+    },
+    "Input": {
+        "through": "What breaks the flow of tags: hmac by a key that this mesh does not hold, or count.",
+        "key": "hmac: the name of the key, which must not be one of `security.keys`.",
+        "description": "What happens on the way, in words.",
+        "declassify": "Why the field is protected less than what it is made of; `diff` tells the privacy office.",
     },
     "GraphqlNames": {"plural": "The root field of many rows.", "singular": "The root field of one row."},
     "Output": {

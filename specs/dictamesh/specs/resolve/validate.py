@@ -14,6 +14,7 @@ from dictamesh.specs.documents import Files, Loaded, load
 from dictamesh.specs.model import Agreement, Mesh, Policy, Product, Taxonomy
 from dictamesh.specs.resolve.agreements import check_agreements
 from dictamesh.specs.resolve.entities import resolve_product
+from dictamesh.specs.resolve.flows import resolve_flows
 from dictamesh.specs.resolve.inline_tests import check_tests
 from dictamesh.specs.resolve.links import resolve_links
 from dictamesh.specs.resolve.matching import known
@@ -80,6 +81,7 @@ def _specs(loaded: Loaded, manifests: Manifests, findings: Findings) -> Specs | 
     entities = _entities(mesh, products, manifests, words, findings)
     complete = not lost and _all_read(products, "DataProduct", loaded)
     links = resolve_links(products.values(), entities, findings, complete=complete)
+    flows = resolve_flows(products.values(), entities, mesh, findings, complete=complete)
     check_names(entities, links, findings)
     conditions = Conditions(entities, _by_holder(links), claim_types(mesh.model))
     check_agreements(agreements, mesh, products, findings, complete=complete)
@@ -87,7 +89,7 @@ def _specs(loaded: Loaded, manifests: Manifests, findings: Findings) -> Specs | 
     everything = known(words, products, entities, agreements, complete=complete)
     rules = bind_policies(policies.values(), mesh, everything, conditions, findings)
     check_tests(policies.values(), everything, mesh, findings)
-    return Specs(mesh, taxonomy, products, policies, agreements, entities, links, rules, words.pii)
+    return Specs(mesh, taxonomy, products, policies, agreements, entities, links, flows, rules, words.pii)
 
 
 def _all_read(found: Sized, kind: str, loaded: Loaded) -> bool:
