@@ -10,7 +10,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dictamesh.runtime.governance.decide import STRICTNESS, USES, Decision, compile_outcome, decide, holds, row_filter
+from dictamesh.runtime.governance.audiences import holds
+from dictamesh.runtime.governance.decide import STRICTNESS, USES, Decision, compile_outcome, decide, row_filter
 from dictamesh.runtime.governance.principal import Principal
 from dictamesh.specs.expressions import compile_filter
 from dictamesh.specs.expressions.tree import Call, Column, Expr, Literal

@@ -75,17 +75,49 @@ class FieldRule:
 
 
 @dataclass(frozen=True, slots=True)
+class CedarResource:
+    """A field as Cedar sees it; `entity` is the address of its entity, `name` the path below that."""
+
+    address: str
+    entity: str
+    product: str
+    name: str
+    tier: str
+    tags: tuple[str, ...]
+    pii: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CedarRules:
+    """The Cedar text of a policy, checked against `schema`, for one field.
+
+    `audiences` are whom it can tell apart, one for each role, purpose and value of a claim that it speaks of.
+    """
+
+    text: str
+    schema: str
+    resource: CedarResource
+    audiences: tuple[Audience, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FieldPolicy:
     """What one policy says of one field.
 
     `allows` is false where its allow is silence (S16). `uses` are those of sort, group, relation and cursor that
-    `onUse` permits although the field is not clear (S20).
+    `onUse` permits although the field is not clear (S20). Of a policy by Cedar, `cedar` speaks and `rules` are empty.
     """
 
     policy: str
     rules: tuple[FieldRule, ...]
     allows: bool
     uses: frozenset[str] = frozenset()
+    cedar: CedarRules | None = None
+
+    @property
+    def audiences(self) -> tuple[Audience, ...]:
+        """Whom the policy tells apart."""
+        return self.cedar.audiences if self.cedar is not None else tuple(rule.audience for rule in self.rules)
 
 
 @dataclass(frozen=True, slots=True)

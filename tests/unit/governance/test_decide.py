@@ -7,7 +7,8 @@ from datetime import date
 
 import pytest
 
-from dictamesh.runtime.governance.decide import STRICTNESS, USES, combine, decide, in_force_on, row_filter
+from dictamesh.runtime.governance.audiences import in_force_on
+from dictamesh.runtime.governance.decide import STRICTNESS, USES, combine, decide, row_filter
 from dictamesh.runtime.governance.principal import Principal
 from dictamesh.specs.expressions.tree import Call
 from dictamesh.specs.rules import Audience, Effect, FieldPolicy, FieldRule, MaskRule, RowPolicy, RowRule, Term

@@ -154,6 +154,7 @@ def _mask(mask: MaskRule | None) -> dict[str, Any] | None:
 def _field_policy(policy: FieldPolicy) -> dict[str, Any]:
     return {
         "policy": policy.policy,
+        "cedar": policy.cedar.text if policy.cedar is not None else None,
         "allowCounts": policy.allows,
         "onUse": {use: use in policy.uses for use in ("sort", "group", "relation", "cursor")},
         "rules": [

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, TypeVar
 
-from dictamesh.runtime.governance.decide import InForce
+from dictamesh.runtime.governance.audiences import InForce
 from dictamesh.runtime.governance.principal import ANONYMOUS, ClaimValue, Principal
 from dictamesh.specs.rules import Audience
 

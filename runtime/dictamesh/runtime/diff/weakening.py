@@ -167,7 +167,7 @@ def _twins(old: Plan, new: Plan, entity: EntityPlan, earlier: list[EntityPlan]) 
 
 
 def _audiences(*sides: Policies) -> Iterable[Audience]:
-    return [rule.audience for side in sides for policy in side for rule in policy.rules]
+    return [audience for side in sides for policy in side for audience in policy.audiences]
 
 
 def _loosened(before: Decision, after: Decision) -> bool:

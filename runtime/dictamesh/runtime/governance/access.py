@@ -7,17 +7,8 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from dictamesh.runtime.compile.plan import FieldPlan, Plan
-from dictamesh.runtime.governance.decide import (
-    STRICTNESS,
-    Decision,
-    RowOutcome,
-    asks_for_agreements,
-    compile_outcome,
-    decide,
-    in_force_on,
-    no_agreement,
-    row_filter,
-)
+from dictamesh.runtime.governance.audiences import asks_for_agreements, in_force_on, no_agreement
+from dictamesh.runtime.governance.decide import STRICTNESS, Decision, RowOutcome, compile_outcome, decide, row_filter
 from dictamesh.runtime.governance.masks import gives_value
 from dictamesh.runtime.governance.places import Places, entity_address, leaves, places, shown
 from dictamesh.runtime.governance.principal import Principal, parameters

@@ -1,32 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one principal gets of one field, and which rows of an entity exist for it (S13..S18). Pure."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
-from itertools import chain
-from typing import Any
 
+from dictamesh.runtime.governance.audiences import InForce, holds, no_agreement
 from dictamesh.runtime.governance.conditions import Condition, Parameters, Row, condition
 from dictamesh.runtime.governance.principal import Principal
 from dictamesh.specs.expressions.tree import Call, Expr, columns
-from dictamesh.specs.rules import (
-    Audience,
-    Effect,
-    FieldPolicy,
-    FieldRule,
-    MaskRule,
-    RowPolicy,
-    RowRule,
-    RuleTable,
-    Term,
-)
+from dictamesh.specs.rules import CedarRules, Effect, FieldPolicy, FieldRule, MaskRule, RowPolicy, RowRule
 from dictamesh.specs.types import BOOLEAN
 
 RowOutcome = Callable[[Row, Parameters], "Outcome"]
-
-InForce = Callable[[Term], bool]
-"""Whether an agreement is in force at the time of the operation; its parties are asked apart."""
 
 TIER_RULE = "tier"
 REDACT = MaskRule("redact")
@@ -87,7 +72,11 @@ class Speech:
     @property
     def may_be_silent(self) -> bool:
         """Whether some row may meet no outcome."""
-        return self.branches[-1].where is not None or any(branch.outcome is None for branch in self.branches)
+        return (
+            not self.branches
+            or self.branches[-1].where is not None
+            or any(branch.outcome is None for branch in self.branches)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,23 +114,6 @@ class Decision:
         """Paths of the fields that a row must carry for this decision; empty when it is constant."""
         conditions = (branch.where for speech in self.speeches for branch in speech.branches)
         return frozenset(path for where in conditions if where is not None for path in columns(where))
-
-
-def no_agreement(_term: Term) -> bool:
-    """Say that no agreement is in force, which is what counts where the day is not known."""
-    return False
-
-
-def in_force_on(day: date) -> InForce:
-    """Return the judgement of agreements by their dates."""
-    return lambda term: term.covers(day)
-
-
-def asks_for_agreements(rules: RuleTable) -> bool:
-    """Whether the day makes a difference to any decision."""
-    of_fields = (rule.audience for bound in rules.fields.values() for policy in bound for rule in policy.rules)
-    of_rows = (entry.audience for bound in rules.rows.values() for policy in bound for entry in policy.entries)
-    return any(audience.agreements is not None for audience in chain(of_fields, of_rows))
 
 
 def decide(
@@ -234,38 +206,19 @@ def first_entry(policy: RowPolicy, principal: Principal, in_force: InForce = no_
     return next((entry for entry in policy.entries if holds(entry.audience, principal, in_force)), None)
 
 
-def holds(audience: Audience, principal: Principal, in_force: InForce = no_agreement) -> bool:
-    """Whether a rule for `audience` is meant for `principal` (S13)."""
-    return not misses(audience, principal, in_force)
-
-
-def misses(audience: Audience, principal: Principal, in_force: InForce = no_agreement) -> tuple[str, ...]:
-    """Return what of `audience` fails: `roles`, `purposes`, `claims.<name>`, `agreements`; empty when it holds."""
-    failed = []
-    if audience.roles is not None and not audience.roles & principal.roles:
-        failed.append("roles")
-    if audience.purposes is not None and principal.purpose not in audience.purposes:
-        failed.append("purposes")
-    failed += [f"claims.{name}" for name, values in audience.claims if not _has(principal.claims.get(name), values)]
-    if audience.agreements is not None and not any(
-        in_force(term) and holds(term.consumer, principal) for term in audience.agreements
-    ):
-        failed.append("agreements")
-    return tuple(failed)
-
-
 def is_silenced(rule: FieldRule, policy: FieldPolicy, tier: str) -> bool:
     """Whether an `allow` counts as silence because its policy does not name the sensitive field (S16)."""
-    return rule.effect is Effect.ALLOW and not policy.allows and tier not in {"public", "internal"}
+    return rule.effect is Effect.ALLOW and allow_is_silence(policy, tier)
 
 
-def _has(claim: Any, values: Iterable[Any]) -> bool:
-    held = claim if isinstance(claim, tuple) else (claim,)
-    # 1 equals True in Python; a claim of another type is another claim
-    return any(type(one) is type(value) and one == value for one in held for value in values)
+def allow_is_silence(policy: FieldPolicy, tier: str) -> bool:
+    """Whether a policy cannot open fields of a tier, since it names neither them nor their tags (S16)."""
+    return not policy.allows and tier not in {"public", "internal"}
 
 
 def _speech(policy: FieldPolicy, tier: str, principal: Principal, in_force: InForce) -> Speech:
+    if policy.cedar is not None:
+        return Speech(_by_cedar(policy, policy.cedar, tier, principal), policy.uses)
     branches: list[Branch] = []
     for rule in policy.rules:
         if not holds(rule.audience, principal, in_force):
@@ -275,6 +228,15 @@ def _speech(policy: FieldPolicy, tier: str, principal: Principal, in_force: InFo
         if rule.where is None:
             break
     return Speech(tuple(branches), policy.uses)
+
+
+def _by_cedar(policy: FieldPolicy, rules: CedarRules, tier: str, principal: Principal) -> tuple[Branch, ...]:
+    from dictamesh.runtime.governance.cedar import judge  # noqa: PLC0415 - an extra that few meshes need
+
+    verdict = judge(rules, principal)
+    if verdict is None or (verdict.effect is Effect.ALLOW and allow_is_silence(policy, tier)):
+        return ()
+    return (Branch(None, Outcome(verdict.effect, None, policy.policy, verdict.rule)),)
 
 
 def _outcome(policy: str, rule: FieldRule) -> Outcome:

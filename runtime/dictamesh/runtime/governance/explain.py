@@ -8,19 +8,14 @@ from typing import Any, Literal
 
 from dictamesh.runtime.compile.plan import FieldPlan, Plan
 from dictamesh.runtime.governance.access import Access
-from dictamesh.runtime.governance.decide import (
-    Decision,
-    InForce,
-    holds,
-    in_force_on,
-    is_silenced,
-    misses,
-    no_agreement,
-)
+from dictamesh.runtime.governance.audiences import InForce, holds, in_force_on, misses, no_agreement
+from dictamesh.runtime.governance.decide import Decision, allow_is_silence, is_silenced
 from dictamesh.runtime.governance.places import leaves, places
 from dictamesh.runtime.governance.principal import Principal
 from dictamesh.specs.expressions.tree import Expr, columns
-from dictamesh.specs.rules import Audience, FieldPolicy, FieldRule, RowPolicy, RowRule, Term
+from dictamesh.specs.rules import Audience, CedarRules, Effect, FieldPolicy, FieldRule, RowPolicy, RowRule, Term
+
+_CANNOT_OPEN = "the policy names neither tag, tier nor field, so it cannot open what is {}"
 
 State = Literal["speaks", "speaks-where", "silenced", "not-meant", "not-reached"]
 
@@ -131,6 +126,8 @@ def _rows(asked: _Asked, address: str) -> Explanation:
 
 
 def _account(policy: FieldPolicy, tier: str, asked: _Asked) -> PolicyAccount:
+    if policy.cedar is not None:
+        return _cedar_account(policy, policy.cedar, tier, asked)
     rules = []
     ended = False
     for rule in policy.rules:
@@ -149,13 +146,25 @@ def _rule(rule: FieldRule, policy: FieldPolicy, tier: str, asked: _Asked, *, end
     if ended:
         return RuleAccount(rule.name, says, "not-reached", ("a rule before it applies",))
     if is_silenced(rule, policy, tier):
-        why = f"the policy names neither tag, tier nor field, so it cannot open what is {tier}"
-        return RuleAccount(rule.name, says, "silenced", (why,))
+        return RuleAccount(rule.name, says, "silenced", (_CANNOT_OPEN.format(tier),))
     if rule.where is not None:
         return RuleAccount(
             rule.name, says, "speaks-where", (f"on rows that its condition on {_read(rule.where)} keeps",)
         )
     return RuleAccount(rule.name, says, "speaks")
+
+
+def _cedar_account(policy: FieldPolicy, cedar: CedarRules, tier: str, asked: _Asked) -> PolicyAccount:
+    from dictamesh.runtime.governance.cedar import UNNAMED, judge  # noqa: PLC0415 - an extra that few meshes need
+
+    verdict = judge(cedar, asked.principal)
+    if verdict is None:
+        why = ("neither a permit nor a forbid of its text applies",)
+        return PolicyAccount(policy.policy, True, (RuleAccount(UNNAMED, "nothing", "not-meant", why),))
+    silent = verdict.effect is Effect.ALLOW and allow_is_silence(policy, tier)
+    state: State = "silenced" if silent else "speaks"
+    because = (_CANNOT_OPEN.format(tier),) if silent else ()
+    return PolicyAccount(policy.policy, silent, (RuleAccount(verdict.rule, verdict.effect.value, state, because),))
 
 
 def _row_account(policy: RowPolicy, asked: _Asked) -> PolicyAccount:

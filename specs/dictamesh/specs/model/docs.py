@@ -283,6 +283,8 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "match": "What it binds to.",
         "rules": "Rules for fields; the first that applies to the caller speaks.",
         "rows": "Rules for rows; the first that applies says which exist for the caller.",
+        "engine": "Who decides on fields: the rules, or a text in Cedar (allow and deny only).",
+        "cedar": "With `engine: cedar`: permit and forbid policies in Cedar; where none applies the policy is silent.",
         "onUse": "What callers for whom a field is not clear may still do with it.",
         "tests": "Tests that `validate` runs.",
     },

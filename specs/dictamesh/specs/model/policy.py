@@ -126,7 +126,9 @@ class Policy(Part):
     owner: str
     description: str = ""
     match: Match
+    engine: Literal["rules", "cedar"] = "rules"
     rules: Annotated[tuple[Rule, ...], Listed] = ()
+    cedar: Annotated[str, Field(max_length=16_384)] | None = None
     rows: Annotated[tuple[Row, ...], Listed] = ()
     on_use: OnUse = OnUse()
     tests: Annotated[tuple[PolicyTest, ...], Listed] = ()

@@ -70,4 +70,10 @@ CODES: tuple[Code, ...] = (
         "A rule asks for an agreement that no document declares, and would never speak.",
         "Correct the name, or add the Agreement document.",
     ),
+    Code(
+        "DM412",
+        "Cedar that cannot decide",
+        "A policy by Cedar whose text is missing, does not parse, or asks for what callers and fields do not have.",
+        "Follow the hint of the finding; docs/how-to/write-policies.md shows what a text may ask for.",
+    ),
 )
