@@ -18,6 +18,7 @@ COMMANDS = {
     "schema": "print the GraphQL SDL, an Avro schema or the JSON Schema of the spec files",
     "query": "answer a GraphQL operation without a server",
     "policy": "test or explain policies",
+    "token": "turn tokens back into what they stand for",
     "contract-test": "hold a product against its contract",
     "migrate": "bring the catalog's tables up or down, or show their state",
     "doctor": "check what the mesh depends on",

@@ -78,11 +78,16 @@ def explain(plan: Plan, principal: Principal, address: str, day: date | None = N
 
     Raises KeyError for an address that the plan does not hold.
     """
+    return explain_all(plan, principal, (address,), day)[0]
+
+
+def explain_all(
+    plan: Plan, principal: Principal, addresses: Iterable[str], day: date | None = None
+) -> tuple[Explanation, ...]:
+    """Explain several fields and entities to one principal, in the order given; raises KeyError as `explain` does."""
     known = places(plan)
     asked = _Asked(plan, principal, Access(plan, principal, {}, known, day), day)
-    if address in plan.entities:
-        return _rows(asked, address)
-    return _field(asked, known[address])
+    return tuple(_rows(asked, each) if each in plan.entities else _field(asked, known[each]) for each in addresses)
 
 
 def as_json(explanation: Explanation) -> dict[str, Any]:
