@@ -27,6 +27,7 @@ PLACES = {
     "Taxonomy": "taxonomy.yaml",
     "DataProduct": "products/{}.yaml",
     "Policy": "policies/{}.yaml",
+    "Agreement": "policies/{}.yaml",
 }
 WHOLE = [pytest.param(page, id=str(page.relative_to(ROOT))) for page, blocks in BLOCKS.items() if blocks]
 

@@ -8,7 +8,18 @@ from typing import Generic, TypeVar
 from dictamesh.specs.documents import Path, Site
 from dictamesh.specs.expressions.tree import Expr
 from dictamesh.specs.manifest import Manifest, Options, Source
-from dictamesh.specs.model import Entity, EntitySource, Mesh, Policy, Product, Property, Relation, Taxonomy
+from dictamesh.specs.model import (
+    Agreement,
+    Entity,
+    EntitySource,
+    Input,
+    Mesh,
+    Policy,
+    Product,
+    Property,
+    Relation,
+    Taxonomy,
+)
 from dictamesh.specs.rules import RuleTable
 from dictamesh.specs.types import Type
 
@@ -97,6 +108,16 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Flow:
+    """That one field is made of another, by address. `model` is None where `transformSourceObjects` says it."""
+
+    source: str
+    target: str
+    model: Input | None
+    site: Site
+
+
+@dataclass(frozen=True, slots=True)
 class Specs:
     """A whole mesh that may be compiled. Mappings are by name or address, in sorted order."""
 
@@ -104,7 +125,9 @@ class Specs:
     taxonomy: Taxonomy
     products: Mapping[str, Declared[Product]]
     policies: Mapping[str, Declared[Policy]]
+    agreements: Mapping[str, Declared[Agreement]]
     entities: Mapping[str, ResolvedEntity]
     links: tuple[Link, ...]
+    flows: tuple[Flow, ...]
     rules: RuleTable
     pii_tags: frozenset[str]

@@ -19,6 +19,7 @@ COMMANDS = {
     "query": "answer a GraphQL operation without a server",
     "policy": "test or explain policies",
     "lineage": "show what a field is made of and where it goes",
+    "token": "turn tokens back into what they stand for",
     "contract-test": "hold a product against its contract",
     "migrate": "bring the catalog's tables up or down, or show their state",
     "doctor": "check what the mesh depends on",

@@ -134,6 +134,21 @@ class ProductPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class FlowPlan:
+    """That one field is made of another; both are addresses `product#Entity.field`.
+
+    `through` is what breaks the flow of tags, `hmac` (by the key of that name, which the mesh does not hold) or
+    `count`. `declassified` names who approved that the target is protected less; the reason stands in the document.
+    """
+
+    source: str
+    target: str
+    through: str | None = None
+    key: str | None = None
+    declassified: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TestPlan:
     """An inline policy test and where it stands."""
 
@@ -160,6 +175,7 @@ class Plan:
     sdl: str
     notes: tuple[str, ...]
     hash: str
+    flows: tuple[FlowPlan, ...] = ()
     documents: Mapping[str, str] = field(default_factory=dict)  # a digest of what each document says, by kind and name
 
     def entity_of_type(self, name: str) -> EntityPlan:

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan, Plan
-from dictamesh.runtime.diff.classes import describe, principals
+from dictamesh.runtime.diff.classes import Situation, situations
 from dictamesh.runtime.diff.readers import moved, twins
 from dictamesh.runtime.governance.access import anonymous_sees
 from dictamesh.runtime.governance.decide import Decision, Outcome, Speech, decide, row_filter
-from dictamesh.runtime.governance.principal import Principal
 from dictamesh.specs.expressions import text
 from dictamesh.specs.expressions.tree import Call, Expr
 from dictamesh.specs.resolve.sensitivity import rank
@@ -45,8 +44,8 @@ class _Side:
     tier: str
     sees: str
 
-    def for_(self, who: Principal) -> Decision:
-        return decide(self.policies, self.tier, who, self.sees)
+    def for_(self, where: Situation) -> Decision:
+        return decide(self.policies, self.tier, where.who, self.sees, where.in_force)
 
 
 def weaker(old: Plan, new: Plan) -> tuple[Weaker, ...]:
@@ -135,15 +134,13 @@ def _loosened_for(old: _Side, new: _Side) -> Found:
     if old == new:
         return ()
     found: list[tuple[str, str, str, str]] = []
-    for who in principals(_audiences(old.policies, new.policies)):
-        before, after = old.for_(who), new.for_(who)
+    for where in situations(_audiences(old.policies, new.policies)).all:
+        before, after = old.for_(where), new.for_(where)
         if _loosened(before, after):
-            found.append(("field", describe(who), _effect(before), _effect(after)))
-        found += [
-            ("use", describe(who), f"{use} refused", f"{use} allowed")
-            for use in ("sort", "group", "relation")
-            if getattr(after, use) and not getattr(before, use) and not after.clear
-        ]
+            found.append(("field", str(where), _effect(before), _effect(after)))
+        if not after.clear:
+            gained = sorted(after.uses - before.uses)
+            found += [("use", str(where), f"{use} refused", f"{use} allowed") for use in gained]
     return tuple(found)
 
 
@@ -170,7 +167,7 @@ def _twins(old: Plan, new: Plan, entity: EntityPlan, earlier: list[EntityPlan]) 
 
 
 def _audiences(*sides: Policies) -> Iterable[Audience]:
-    return [rule.audience for side in sides for policy in side for rule in policy.rules]
+    return [audience for side in sides for policy in side for audience in policy.audiences]
 
 
 def _loosened(before: Decision, after: Decision) -> bool:
@@ -190,13 +187,28 @@ def _looser(before: Outcome, after: Outcome) -> bool:
 
 
 def _shows_more(before: MaskRule, after: MaskRule) -> bool:
-    """Whether a mask of one kind may show more than another: fewer characters kept is less, else any change counts."""
+    """Whether a mask of one kind may show more than another; what cannot be compared counts."""
     if before == after:
         return False
-    if before.kind != "partial":
-        return True
-    was, now = _kept(before), _kept(after)
-    return now[0] > was[0] or now[1] > was[1]
+    if before.kind == "partial":
+        was, now = _kept(before), _kept(after)
+        return now[0] > was[0] or now[1] > was[1]
+    if before.kind == "generalise" and before.step is not None and after.step is not None:
+        return after.step % before.step != 0
+    if before.kind == "truncate-date":
+        return str(after.unit) not in _COARSER[str(before.unit)]
+    return True
+
+
+_COARSER = {
+    "year": frozenset[str](),
+    "quarter": frozenset({"year"}),
+    "month": frozenset({"year", "quarter"}),
+    "week": frozenset[str](),
+    "day": frozenset({"year", "quarter", "month", "week"}),
+    "hour": frozenset({"year", "quarter", "month", "week", "day"}),
+}
+"""The units that tell less than another."""
 
 
 def _kept(rule: MaskRule) -> tuple[int, int]:
@@ -233,10 +245,10 @@ def _effect(decision: Decision) -> str:
 def _rows(address: str, was: tuple[RowPolicy, ...], now: tuple[RowPolicy, ...]) -> Iterator[Weaker]:
     if was == now:
         return
-    for who in principals(entry.audience for policy in (*was, *now) for entry in policy.entries):
-        before, after = row_filter(was, who), row_filter(now, who)
+    for where in situations(entry.audience for policy in (*was, *now) for entry in policy.entries).all:
+        before, after = (row_filter(policies, where.who, where.in_force) for policies in (was, now))
         if before is not True and after is not False and not _parts(before) <= _parts(after):
-            yield Weaker("rows", address, describe(who), _told(before), _told(after))
+            yield Weaker("rows", address, str(where), _told(before), _told(after))
 
 
 def _parts(keep: Expr | bool) -> frozenset[Expr | bool]:

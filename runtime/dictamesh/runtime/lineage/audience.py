@@ -60,6 +60,8 @@ def _by_tier(plan: Plan, tier: str) -> Clear:
 
 def _of(policy: FieldPolicy, plan: Plan, tier: str) -> Clear:
     """What one policy leaves: the audiences that it allows, and where it may be silent those of the tier."""
+    if policy.cedar is not None:
+        return Clear(masking=True, who=f"whom policy {policy.policy} permits")
     allowed: list[str] = []
     withheld: list[str] = []
     for rule in policy.rules:
@@ -93,5 +95,7 @@ def _told(rule: FieldRule) -> str:
     if audience.purposes is not None:
         parts.append(f"purposes {', '.join(sorted(audience.purposes))}")
     parts += [f"claim {claim}" for claim, _ in audience.claims]
+    if audience.agreements is not None:
+        parts.append(f"agreement {' or '.join(term.agreement for term in audience.agreements) or 'none'}")
     who = " with ".join(parts) if parts else EVERYBODY
     return f"{who} on some rows" if rule.where is not None else who

@@ -14,6 +14,7 @@ from dictamesh.specs.expressions import text
 from dictamesh.specs.expressions.tree import Expr, columns
 
 _OWN = "self"
+_THROUGH = {"count": Subtype.AGGREGATION, "hmac": Subtype.TRANSFORMATION}
 
 
 def derive(plan: Plan, naming: Naming | None = None) -> Graph:
@@ -78,12 +79,12 @@ class _Derivation:
 
     def flows(self) -> Iterator[Edge]:
         """Fields that take their values from another product's, as the products declare."""
-        for flow in getattr(self.plan, "flows", ()):
+        for flow in self.plan.flows:
             source, target = self._address(flow.source), self._address(flow.target)
             if source is None or target is None:
                 continue
             masking = flow.through in {"hmac", "count"}
-            subtype = {"count": Subtype.AGGREGATION, "hmac": Subtype.TRANSFORMATION}.get(flow.through, Subtype.IDENTITY)
+            subtype = _THROUGH.get(flow.through or "", Subtype.IDENTITY)
             yield Edge(source, target, subtype, flow.through or "", masking)
             yield Edge(source.dataset, target.dataset, subtype, flow.through or "", masking)
 

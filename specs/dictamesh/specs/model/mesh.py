@@ -90,6 +90,7 @@ class Gateway(Part):
     engine: Literal["graphql-core", "tartiflette"] = "graphql-core"
     introspection: bool = True
     page: Annotated[bool, Field(description="serve the page for browsers at GET /graphql")] = True
+    explain: Names = Field(default=(), description="roles whose callers may ask why an answer is as it is")
     limits: Limits = Limits()
     cors: Cors = Cors()
 

@@ -26,6 +26,7 @@ def check_mesh(mesh: Declared[Mesh], findings: Findings) -> None:
             near = suggest(name, [*model.servers, "default"])
             hint = f"did you mean '{near}'?" if near else "Name a server, or 'default'."
             findings.error("DM202", (site / "resilience" / name).key_span, f"there is no server '{name}'", hint)
+    check_each(model.gateway.explain, "roles", mesh, site / "gateway" / "explain", findings)
     if model.audit.key is not None:
         check_declared(model.audit.key, "keys", mesh, site / "audit" / "key", findings)
     _check_lineage(mesh, findings)

@@ -15,18 +15,21 @@ from dictamesh.runtime.gateway.contract import Outcome, PreparedOperation, Reque
 from dictamesh.runtime.gateway.errors import GatewayError, message
 from dictamesh.runtime.gateway.execution.audit import Occasion, reads, refusals
 from dictamesh.runtime.gateway.execution.context import Context
+from dictamesh.runtime.gateway.execution.explained import explained
 from dictamesh.runtime.gateway.execution.levels import execute
 from dictamesh.runtime.gateway.execution.lookahead import Names, look_ahead, names
-from dictamesh.runtime.gateway.execution.picks import EntityPick, FieldPick, entity_picks
+from dictamesh.runtime.gateway.execution.picks import EntityPick, FieldPick, RootPick, entity_picks
 from dictamesh.runtime.gateway.execution.serve import View
 from dictamesh.runtime.gateway.execution.surrogates import Surrogates, surrogates
 from dictamesh.runtime.gateway.execution.uses import forbidden_uses
 from dictamesh.runtime.governance.access import Access
 from dictamesh.runtime.governance.audit import AuditRow, AuditSink, AuditUnavailable
+from dictamesh.runtime.governance.explain import as_json
 from dictamesh.runtime.governance.principal import Principal
 
 log = logging.getLogger("dictamesh.execution")
 
+_UNEXPLAINED = "Decisions are explained to callers with a role that gateway.explain names."
 _UNAUDITED = "The answer is withheld because the audit log cannot be written."
 
 
@@ -78,6 +81,7 @@ class _Running:
         execution = self.execution
         access = execution.access_for(self.principal)
         roots = look_ahead(operation, self.known)
+        explain = self._explanation(roots)
         refused = forbidden_uses(roots, access, execution.plan.entities)
         if refused:
             await self._record(refusals(refused, execution.plan.entities, self._occasion()))
@@ -87,7 +91,16 @@ class _Running:
         root = await execute(roots, context)
         picks = list(entity_picks(roots))
         await self._record(reads(picks, context.served, access, self._occasion()))
-        return Outcome(root, _extensions(picks, context))
+        return Outcome(root, {**_extensions(picks, context), **explain})
+
+    def _explanation(self, roots: tuple[RootPick, ...]) -> dict[str, Any]:
+        if not self.info.explain:
+            return {}
+        plan = self.execution.plan
+        if not self.principal.roles & set(plan.mesh.gateway.explain):
+            raise GatewayError("FORBIDDEN", _UNEXPLAINED)
+        decisions, uses = explained(roots, plan, self.principal, self.execution.now().date())
+        return {"explain": {"decisions": [as_json(each) for each in decisions], "uses": uses}}
 
     def _context(self, operation: PreparedOperation, access: Access) -> Context:
         now = self.execution.now()
