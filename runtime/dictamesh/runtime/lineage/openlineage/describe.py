@@ -19,6 +19,7 @@ from dictamesh.runtime.lineage.openlineage.events import Body, Job
 from dictamesh.specs.manifest import Dataset
 
 DEEPEST = 20  # fields of an entity that read one another
+REMEMBERED = 10_000  # datasets with their facets
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,8 @@ class Described:
 
     def _answer(self, entity: EntityPlan, shown: frozenset[str]) -> Body:
         key = ("answer", entity.address, shown)
+        if len(self._known) > REMEMBERED:
+            self._known.clear()
         if key not in self._known:
             fields = tuple(each for each in entity.fields if each.name in shown)
             lineage = {name: _input_fields(self._served(entity, name, Kind.GRAPHQL)) for name in _leaves(fields)}
