@@ -44,11 +44,10 @@ def kind_of(event: Any) -> Kind | None:
 
 
 def findings(event: Any, kind: Kind) -> list[Finding]:
-    """Return where an event differs from the schema of its kind, the first 20."""
-    found = [_finding(error) for error in _leaves(_validator(kind).iter_errors(event))]
+    """Return where an event differs from the schema of its kind: the first 20, faults before gaps."""
+    found = [each for error in _leaves(_validator(kind).iter_errors(event)) for each in _findings(error)]
     found += _formats(event)
-    unique = dict.fromkeys(found)
-    return list(unique)[:FINDINGS]
+    return sorted(dict.fromkeys(found), key=lambda each: each.gap)[:FINDINGS]
 
 
 @cache
@@ -69,16 +68,18 @@ def _leaves(errors: Any) -> Iterator[Any]:
             yield error
 
 
-def _finding(error: Any) -> Finding:
+def _findings(error: Any) -> Iterator[Finding]:
     path = list(error.absolute_path)
+    at = _pointer(path)
     if error.validator == "required":
-        missing = next((name for name in error.validator_value if name not in error.instance), "")
-        return Finding(_pointer(path), f"'{missing}' is missing", _lacks(path, missing))
-    if error.validator == "type":
-        return Finding(_pointer(path), f"this is not of type {error.validator_value}", gap=False)
-    if error.validator == "enum":
-        return Finding(_pointer(path), f"this is none of {', '.join(map(str, error.validator_value))}", gap=False)
-    return Finding(_pointer(path), f"this breaks the rule '{error.validator}' of the schema", gap=False)
+        missing = [name for name in error.validator_value if name not in error.instance]
+        yield from (Finding(at, f"'{name}' is missing", _lacks(path, name)) for name in missing)
+    elif error.validator == "type":
+        yield Finding(at, f"this is not of type {error.validator_value}", gap=False)
+    elif error.validator == "enum":
+        yield Finding(at, f"this is none of {', '.join(map(str, error.validator_value))}", gap=False)
+    else:
+        yield Finding(at, f"this breaks the rule '{error.validator}' of the schema", gap=False)
 
 
 def _lacks(path: list[str | int], missing: str) -> bool:
