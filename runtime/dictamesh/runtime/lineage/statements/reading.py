@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from sqlglot import exp
 
@@ -10,7 +11,7 @@ from dictamesh.runtime.lineage.model import Subtype
 from dictamesh.runtime.lineage.statements.flows import IDENTITY, NOTHING, Flow, Flows, Table, Way, through
 from dictamesh.runtime.lineage.statements.operands import Operand, operands
 from dictamesh.runtime.lineage.statements.relations import Base, Derived, Made, Output, Relation, Star, union
-from dictamesh.runtime.lineage.statements.scope import Fold, Scope
+from dictamesh.runtime.lineage.statements.scope import Fold, Scope, keeps_case
 from dictamesh.runtime.lineage.statements.side_by_side import Either, Joined
 
 DEEPEST = 60  # queries in one another
@@ -23,11 +24,20 @@ class TooDeep(Exception):  # noqa: N818 - the name says what is the case
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads queries of one dialect; `known` are columns by table, both folded, as declared elsewhere."""
+    """Reads queries of one dialect; `known` are columns by table, as declared elsewhere."""
 
     dialect: str
     fold: Fold
     known: Mapping[Table, tuple[str, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def _tables(self) -> Mapping[Table, tuple[Table, Mapping[str, str]]]:
+        """What is known, by names as the engine compares them: a table's name as declared, its columns likewise."""
+        case = str.lower if keeps_case(self.dialect) else str
+        return {
+            tuple(map(case, table)): (table, {case(column): column for column in columns})
+            for table, columns in self.known.items()
+        }
 
     def query(self, node: exp.Expr, outer: Scope | None = None) -> Derived:
         """Return what a query yields; raises TooDeep."""
@@ -128,14 +138,13 @@ class Reader:
         rows = relation.rows
         if (condition := source.args.get("on")) is not None:
             rows |= self._clause(Subtype.JOIN, condition, scope)
-        using = [(self.fold(each), each.name) for each in source.args.get("using") or ()]
+        using = [self.fold(each) for each in source.args.get("using") or ()]
         if source.args.get("method") == "NATURAL":
-            shared = (name for name in relation.width or () if any(each.has(name) is not False for each in before))
-            using = [(name, name) for name in shared]
-        for name, written in using:
+            using = [name for name in relation.width or () if any(each.has(name) is not False for each in before)]
+        for name in using:
             scope.joined.add(name)
-            both = [each.read(name, written) for each in (*before, relation) if each.has(name) is not False]
-            rows |= through(Way(Subtype.JOIN, f"USING ({written})"), union(both))
+            both = [each.read(name, name) for each in (*before, relation) if each.has(name) is not False]
+            rows |= through(Way(Subtype.JOIN, f"USING ({name})"), union(both))
         return rows
 
     def _relation(self, node: exp.Expr, scope: Scope) -> Relation:
@@ -151,7 +160,8 @@ class Reader:
         if isinstance(node, exp.Query):
             return _renamed(self.query(node, seen), columns)
         # a function's rows, VALUES or UNNEST: an alias without columns names the one there is, too
-        inside = node.this if isinstance(node, exp.Table) else node
+        inside = node.this if isinstance(node, exp.Table) else node.copy()
+        inside.set("alias", None)
         named = (self.fold(alias.this),) if alias is not None and alias.this is not None else ()
         return Made(self.flows(inside, scope, self._way(Subtype.TRANSFORMATION, inside)), columns or named)
 
@@ -162,7 +172,9 @@ class Reader:
             return _renamed(found, columns) if isinstance(found, Derived) else found
         parts = [part for part in (node.args.get("catalog"), node.args.get("db"), node.this) if part is not None]
         table = tuple(self.fold(part) for part in parts)
-        return Base(table, self.known.get(table) or self.known.get(table[-1:], ()))
+        other = table[1:] if table[0] == "public" else ("public", *table)
+        base = Base(*(self._tables.get(table) or self._tables.get(other) or (table, {})))
+        return _renamed(Derived((Star(base),), NOTHING, base.whole), columns) if columns else base
 
     def _alias(self, node: exp.Expr) -> str:
         alias = node.args.get("alias")

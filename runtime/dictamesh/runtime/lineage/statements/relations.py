@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What stands after FROM: tables, sub-selects, common table expressions, each with the flows of its columns."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from dictamesh.runtime.lineage.model import Subtype
@@ -16,7 +16,7 @@ class Relation(Protocol):
         """Whether there is a column of a name; None where that is not known."""
 
     def read(self, name: str, written: str) -> Flows:
-        """Return the flows into a column, given folded and as written."""
+        """Return the flows into a column; `written` is how a table that is not known may spell it."""
 
     def every(self) -> Flows:
         """Return the flows into all columns together."""
@@ -36,17 +36,17 @@ class Relation(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A table of the source; `columns` are those that are known of it. It may have others."""
+    """A table of the source; `columns` are those that are known of it, by folded name. It may have others."""
 
     table: Table
-    columns: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
     rows: Flows = NOTHING
 
     def has(self, name: str) -> bool | None:
         return True if name in self.columns else None
 
-    def read(self, _name: str, written: str) -> Flows:
-        return frozenset({Flow(self.table, written)})
+    def read(self, name: str, written: str) -> Flows:
+        return frozenset({Flow(self.table, self.columns.get(name, written))})
 
     def every(self) -> Flows:
         return frozenset({Flow(self.table, "", Subtype.TRANSFORMATION)})

@@ -15,9 +15,14 @@ Fold = Callable[[exp.Expr], str]
 
 def fold_of(dialect: str) -> Fold:
     """Return how an engine compares names: PostgreSQL keeps the case of quoted ones, SQLite that of none."""
-    if dialect == "postgres":
-        return lambda node: node.name if isinstance(node, exp.Identifier) and node.quoted else node.name.lower()
-    return lambda node: node.name.lower()
+    if keeps_case(dialect):
+        return lambda node: node.name.lower()
+    return lambda node: node.name if isinstance(node, exp.Identifier) and node.quoted else node.name.lower()
+
+
+def keeps_case(dialect: str) -> bool:
+    """Whether an engine stores names as they were declared, and ignores their case: SQLite."""
+    return dialect != "postgres"
 
 
 @dataclass(slots=True)
@@ -57,25 +62,25 @@ class Scope:
         table = node.args.get("table")
         if table is not None:
             relation = self.relation(self.fold(table))
-            return relation.read(name, node.name) if relation is not None else NOTHING
+            return relation.read(name, name) if relation is not None else NOTHING
         if outputs == "first" and name in self.outputs:
             return self.outputs[name]
         if outputs == "last" and name in self.outputs and not any(each.has(name) for each in self.relations.values()):
             return self.outputs[name]
-        return self.bare(name, node.name)
+        return self.bare(name)
 
-    def bare(self, name: str, written: str) -> Flows:
+    def bare(self, name: str) -> Flows:
         """Return the flows into a column without a table: of the one that has it, else of all that may have it."""
         sure = [each for each in self.relations.values() if each.has(name)]
         if sure:
-            return _read(sure if name in self.joined else sure[:1], name, written)
+            return _read(sure if name in self.joined else sure[:1], name)
         if name in self.relations:
             return self.relations[name].every()  # the row as a whole
         maybe = [each for each in self.relations.values() if each.has(name) is None]
-        around = self.outer.bare(name, written) if self.outer is not None and self.outer.knows(name) else NOTHING
+        around = self.outer.bare(name) if self.outer is not None and self.outer.knows(name) else NOTHING
         if not maybe:
-            return self.outer.bare(name, written) if self.outer is not None else NOTHING
-        found = _read(maybe, name, written)
+            return self.outer.bare(name) if self.outer is not None else NOTHING
+        found = _read(maybe, name)
         return found if name in self.joined or (len(maybe) == 1 and not around) else doubtful(found | around)
 
     def knows(self, name: str) -> bool:
@@ -84,5 +89,5 @@ class Scope:
         return here or (self.outer is not None and self.outer.knows(name))
 
 
-def _read(relations: Iterable[Relation], name: str, written: str) -> Flows:
-    return frozenset().union(*(relation.read(name, written) for relation in relations))
+def _read(relations: Iterable[Relation], name: str) -> Flows:
+    return frozenset().union(*(relation.read(name, name) for relation in relations))

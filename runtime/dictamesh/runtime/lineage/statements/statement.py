@@ -63,6 +63,5 @@ def _tables(tree: exp.Expr, dialect: str) -> Iterable[Flow]:
         if not isinstance(table.this, exp.Identifier):
             continue
         parts = [part for part in (table.args.get("catalog"), table.args.get("db"), table.this) if part is not None]
-        name = tuple(fold(part) for part in parts)
-        if len(name) > 1 or name[0] not in own:
-            yield Flow(name, "", Subtype.TRANSFORMATION, certain=False)
+        if len(parts) > 1 or fold(parts[0]) not in own:
+            yield Flow(tuple(map(fold, parts)), "", Subtype.TRANSFORMATION, certain=False)
