@@ -55,7 +55,7 @@ def as_text(walk: Walk) -> str:
             found = list(_side(walk, up=up))
             lines += [f"{title}:" if found else f"{title}: nothing", *found]
     if walk.truncated:
-        lines.append("there is more than is shown")
+        lines.append("more lies further away")
     return "\n".join(lines)
 
 
@@ -106,8 +106,10 @@ def as_mermaid(walk: Walk) -> str:
         left, right = _SHAPES[at.kind]
         lines.append(f'  {names[at]}{left}"{_label(at.id)}"{right}')
     lines += [f"  {names[edge.source]} {_arrow(edge)} {names[edge.target]}" for edge in drawn]
-    if len(walk.edges) > DRAWN or walk.truncated:
-        lines.append(f'  more["there is more than is drawn ({len(drawn)} of {len(walk.edges)} edges)"]')
+    if len(walk.edges) > DRAWN:
+        lines.append(f'  more["{DRAWN} of {len(walk.edges)} edges are drawn"]')
+    elif walk.truncated:
+        lines.append('  more["more lies further away"]')
     begun = ",".join(names[step.node] for step in walk.nodes if not step.depth)
     lines += ["  classDef start stroke-width:3px", f"  class {begun} start"]
     return "\n".join(lines)
