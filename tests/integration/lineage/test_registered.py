@@ -15,8 +15,7 @@ from dictamesh.runtime.catalog.lineage.walking import DIRECTIONS, lineage
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.catalog.registration import register
 from dictamesh.runtime.compile.plan import Plan
-from dictamesh.runtime.lineage.derive import derive
-from dictamesh.runtime.lineage.model import graph
+from dictamesh.runtime.lineage.model import Graph, graph
 from dictamesh.runtime.lineage.traverse import walk
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.store import registration
@@ -37,11 +36,11 @@ MC6 = {
 
 
 @pytest.fixture
-async def registered(catalog: Pool, plan: Plan) -> Pool:
+async def registered(catalog: Pool, plan: Plan, drawn: Graph) -> Pool:
     await register(
         catalog, registration(plan, Resolver(Path("/"), {"CMS_URL": "http://cms", "SHOP_URL": "http://shop"}))
     )
-    assert await register_lineage(catalog, plan, derive(plan))
+    assert await register_lineage(catalog, plan, drawn)
     return catalog
 
 
@@ -50,24 +49,23 @@ async def test_the_table_has_the_columns_of_the_requirement(catalog: Pool) -> No
     assert {row["column_name"] for row in await catalog.rows(statement)} >= MC6
 
 
-async def test_the_same_lineage_twice_writes_nothing(registered: Pool, plan: Plan) -> None:
+async def test_the_same_lineage_twice_writes_nothing(registered: Pool, plan: Plan, drawn: Graph) -> None:
     before = await registered.rows(b"SELECT id, valid_from, valid_to FROM dictamesh_data_lineage ORDER BY id")
-    assert not await register_lineage(registered, plan, derive(plan))
+    assert not await register_lineage(registered, plan, drawn)
     await registered.execute(b"DELETE FROM dictamesh_lineage_registrations", ())
-    assert await register_lineage(registered, plan, derive(plan)), "without the short cut it is compared row by row"
+    assert await register_lineage(registered, plan, drawn), "without the short cut it is compared row by row"
     assert await registered.rows(b"SELECT id, valid_from, valid_to FROM dictamesh_data_lineage ORDER BY id") == before
-    assert len(before) == len(derive(plan).edges)
+    assert len(before) == len(drawn.edges)
 
 
-async def test_replicas_register_together(catalog: Pool, plan: Plan) -> None:
-    wrote = await asyncio.gather(*(register_lineage(catalog, plan, derive(plan)) for _ in range(4)))
+async def test_replicas_register_together(catalog: Pool, plan: Plan, drawn: Graph) -> None:
+    wrote = await asyncio.gather(*(register_lineage(catalog, plan, drawn) for _ in range(4)))
     assert sorted(wrote) == [False, False, False, True]
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
-async def test_the_catalog_walks_as_the_plan_does(registered: Pool, plan: Plan, direction: str) -> None:
+async def test_the_catalog_walks_as_the_plan_does(registered: Pool, plan: Plan, drawn: Graph, direction: str) -> None:
     """Every address of the example, at several depths: the same nodes at the same depths, the same edges."""
-    drawn = derive(plan)
     for node in drawn.nodes[::3]:
         for depth in (1, 2, 10):
             here, there = walk(drawn, node.id, direction, depth), await lineage(registered, node.id, direction, depth)
@@ -79,9 +77,8 @@ async def test_the_catalog_walks_as_the_plan_does(registered: Pool, plan: Plan, 
             assert there.truncated == here.truncated
 
 
-async def test_a_change_closes_what_it_replaces(registered: Pool, plan: Plan) -> None:
+async def test_a_change_closes_what_it_replaces(registered: Pool, plan: Plan, drawn: Graph) -> None:
     before = datetime.now(UTC)
-    drawn = derive(plan)
     changed = [
         replace(edge, description="total_cents / 1000.0") if edge.target.id == "invoices#Invoice.total" else edge
         for edge in drawn.edges
@@ -142,8 +139,7 @@ async def test_a_product_and_an_entity_are_addresses(registered: Pool) -> None:
             await lineage(registered, "invoices", depth=depth)
 
 
-async def test_a_circle_ends(registered: Pool, plan: Plan) -> None:
-    drawn = derive(plan)
+async def test_a_circle_ends(registered: Pool, plan: Plan, drawn: Graph) -> None:
     one = next(edge for edge in drawn.edges if edge.target.id == "graphql:Invoice.total")
     circle = graph([*drawn.edges, replace(one, source=one.target, target=one.source)], drawn.standing)
     assert await register_lineage(registered, plan, circle)
@@ -154,7 +150,7 @@ async def test_a_circle_ends(registered: Pool, plan: Plan) -> None:
     assert {node["id"] for node in found.nodes} == {step.node.id for step in here.nodes}
 
 
-async def test_flows_are_averaged_over_their_calls(registered: Pool, plan: Plan) -> None:
+async def test_flows_are_averaged_over_their_calls(registered: Pool, plan: Plan, drawn: Graph) -> None:
     at = datetime.now(UTC)
     await record_flows(registered, plan.name, [Flowed("invoices#Invoice", 3, 0.3, at - timedelta(seconds=5))])
     await record_flows(registered, plan.name, [Flowed("invoices#Invoice", 1, 0.5, at)])

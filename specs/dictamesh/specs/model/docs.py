@@ -104,6 +104,7 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "staleFor": "How long an expired row may stand in for a source that fails (last known good).",
     },
     "Lineage": {"openlineage": "Where events of the mesh are sent."},
+    "OpenLineage": {"apiKey": "The bearer token for the collector, by reference."},
     "Resilience": {
         "timeout": "The longest that one attempt may take.",
         "rateLimit": "Calls per time; absent: no limit.",

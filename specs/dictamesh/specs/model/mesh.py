@@ -128,9 +128,7 @@ class OpenLineage(Part):
     url: Annotated[
         str | None, Field(description="a collector, `http://` or `https://`; without a path `/api/v1/lineage` is added")
     ] = None
-    api_key: Annotated[str, SecretMark(), Field(description="bearer token for the collector, by reference")] | None = (
-        None
-    )
+    api_key: Annotated[str, SecretMark()] | None = None
     file: Annotated[str | None, Field(description="a file of JSON lines, relative to the mesh file")] = None
     queries: Annotated[
         Literal["none", "sampled", "all"],
