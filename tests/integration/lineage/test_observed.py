@@ -10,7 +10,7 @@ import pytest
 from dictamesh.runtime.catalog.errors import EntityNotFound
 from dictamesh.runtime.catalog.lineage import ingest
 from dictamesh.runtime.catalog.lineage.ingest import Taken, take_in
-from dictamesh.runtime.catalog.lineage.registration import register_lineage
+from dictamesh.runtime.catalog.lineage.registration import lineage_rows, register_lineage
 from dictamesh.runtime.catalog.lineage.walking import lineage
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import Plan
@@ -209,7 +209,7 @@ async def test_old_and_strange_facets(catalog: Pool) -> None:
 
 
 async def test_what_lies_behind_a_hidden_entity_stays_hidden(catalog: Pool, plan: Plan, drawn: Graph) -> None:
-    await register_lineage(catalog, plan, drawn)
+    await register_lineage(catalog, lineage_rows(plan, drawn))
     cms = {"namespace": "http://127.0.0.1:8055", "name": "/items/customers"}
     facets = column_lineage(email=["mail"], added=["extra"])
     await taken(catalog, event("COMPLETE", outputs=[{**cms, "facets": facets}]))

@@ -10,7 +10,7 @@ import pytest
 
 from dictamesh.runtime.catalog.errors import EntityNotFound, InvalidRequest
 from dictamesh.runtime.catalog.lineage.activity import Flowed, record_flows
-from dictamesh.runtime.catalog.lineage.registration import register_lineage
+from dictamesh.runtime.catalog.lineage.registration import lineage_rows, register_lineage
 from dictamesh.runtime.catalog.lineage.walking import DIRECTIONS, lineage
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.catalog.registration import register
@@ -40,7 +40,7 @@ async def registered(catalog: Pool, plan: Plan, drawn: Graph) -> Pool:
     await register(
         catalog, registration(plan, Resolver(Path("/"), {"CMS_URL": "http://cms", "SHOP_URL": "http://shop"}))
     )
-    assert await register_lineage(catalog, plan, drawn)
+    assert await register_lineage(catalog, lineage_rows(plan, drawn))
     return catalog
 
 
@@ -51,15 +51,15 @@ async def test_the_table_has_the_columns_of_the_requirement(catalog: Pool) -> No
 
 async def test_the_same_lineage_twice_writes_nothing(registered: Pool, plan: Plan, drawn: Graph) -> None:
     before = await registered.rows(b"SELECT id, valid_from, valid_to FROM dictamesh_data_lineage ORDER BY id")
-    assert not await register_lineage(registered, plan, drawn)
+    assert not await register_lineage(registered, lineage_rows(plan, drawn))
     await registered.execute(b"DELETE FROM dictamesh_lineage_registrations", ())
-    assert await register_lineage(registered, plan, drawn), "without the short cut it is compared row by row"
+    assert await register_lineage(registered, lineage_rows(plan, drawn)), "now it is compared row by row"
     assert await registered.rows(b"SELECT id, valid_from, valid_to FROM dictamesh_data_lineage ORDER BY id") == before
     assert len(before) == len(drawn.edges)
 
 
 async def test_replicas_register_together(catalog: Pool, plan: Plan, drawn: Graph) -> None:
-    wrote = await asyncio.gather(*(register_lineage(catalog, plan, drawn) for _ in range(4)))
+    wrote = await asyncio.gather(*(register_lineage(catalog, lineage_rows(plan, drawn)) for _ in range(4)))
     assert sorted(wrote) == [False, False, False, True]
 
 
@@ -85,7 +85,7 @@ async def test_a_change_closes_what_it_replaces(registered: Pool, plan: Plan, dr
         if edge.target.id != "graphql:Customer.email"
     ]
     await asyncio.sleep(0.05)
-    assert await register_lineage(registered, plan, graph(changed, drawn.standing))
+    assert await register_lineage(registered, lineage_rows(plan, graph(changed, drawn.standing)))
     now = await lineage(registered, "invoices#Invoice.total", "upstream", 1)
     then = await lineage(registered, "invoices#Invoice.total", "upstream", 1, before)
     assert [edge["description"] for edge in now.edges] == ["total_cents / 1000.0"]
@@ -142,7 +142,7 @@ async def test_a_product_and_an_entity_are_addresses(registered: Pool) -> None:
 async def test_a_circle_ends(registered: Pool, plan: Plan, drawn: Graph) -> None:
     one = next(edge for edge in drawn.edges if edge.target.id == "graphql:Invoice.total")
     circle = graph([*drawn.edges, replace(one, source=one.target, target=one.source)], drawn.standing)
-    assert await register_lineage(registered, plan, circle)
+    assert await register_lineage(registered, lineage_rows(plan, circle))
     found = await lineage(registered, "graphql:Invoice.total", "both", 10)
     here = walk(circle, "graphql:Invoice.total", "both", 10)
     assert here is not None

@@ -1,38 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lineage of a plan written into the catalog; what it no longer says becomes history (GL-6)."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import orjson
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
 
 from dictamesh.runtime.catalog.lineage.keys import key_of, node_key
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.lineage.model import Edge, Graph, Kind, Node
 
+R = TypeVar("R")
+
 # Replicas register one after another, as with the rest of the catalog.
 _LOCK = b"SELECT pg_advisory_xact_lock(7163846509)"
 _KNOWN = b"SELECT graph_hash FROM dictamesh_lineage_registrations WHERE mesh = %(mesh)s"
+_KNOWN_NODES = b"SELECT node_key, facts_key FROM dictamesh_lineage_nodes WHERE mesh = %(mesh)s"
+_KNOWN_EDGES = b"""
+SELECT edge_key FROM dictamesh_data_lineage WHERE mesh = %(mesh)s AND valid_to IS NULL AND provenance <> 'observed'
+"""
 _NODES = b"""
 INSERT INTO dictamesh_lineage_nodes AS n
-    (node_key, address, kind, namespace, name, field, dataset_id, mesh, entity, needs_types, reader_types)
+    (node_key, address, kind, namespace, name, field, dataset_id, mesh, entity, needs_types, reader_types, facts_key)
 SELECT r.node_key, r.address, r.kind, r.namespace, r.name, r.field, d.id, %(mesh)s, r.entity, r.needs_types,
-       r.reader_types
-  FROM jsonb_to_recordset(%(nodes)s::jsonb) AS r (node_key text, address text, kind text, namespace text, name text,
-       field text, dataset_key text, entity text, needs_types text[], reader_types text[])
+       r.reader_types, r.facts_key
+  FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (node_key text, address text, kind text, namespace text, name text,
+       field text, dataset_key text, entity text, needs_types text[], reader_types text[], facts_key text)
   LEFT JOIN dictamesh_lineage_nodes d ON d.node_key = r.dataset_key
- ORDER BY r.node_key
     ON CONFLICT ON CONSTRAINT uq_dictamesh_lineage_nodes_key DO UPDATE
    SET address = excluded.address, kind = excluded.kind, dataset_id = excluded.dataset_id, mesh = excluded.mesh,
        entity = excluded.entity, needs_types = excluded.needs_types, reader_types = excluded.reader_types,
-       last_seen_at = now()
+       facts_key = excluded.facts_key, last_seen_at = now()
 """
 _CLOSED = b"""
 UPDATE dictamesh_data_lineage e
    SET valid_to = greatest(now(), e.valid_from + interval '1 microsecond'), data_flow_active = false
- WHERE e.mesh = %(mesh)s AND e.valid_to IS NULL AND e.provenance <> 'observed'
-   AND NOT EXISTS (SELECT FROM jsonb_to_recordset(%(edges)s::jsonb) AS r (edge_key text) WHERE r.edge_key = e.edge_key)
+ WHERE e.mesh = %(mesh)s AND e.valid_to IS NULL AND e.provenance <> 'observed' AND e.edge_key = ANY (%(rows)s)
 """
 _EDGES = b"""
 INSERT INTO dictamesh_data_lineage
@@ -41,7 +48,7 @@ INSERT INTO dictamesh_data_lineage
      provenance)
 SELECT r.edge_key, %(mesh)s, u.id, uc.id, r.upstream_system, d.id, dc.id, r.downstream_system, r.type, r.subtype,
        r.logic, r.masking, r.clear_for, r.provenance
-  FROM jsonb_to_recordset(%(edges)s::jsonb) AS r (edge_key text, upstream text, upstream_entity text,
+  FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (edge_key text, upstream text, upstream_entity text,
        upstream_source text, upstream_system text, downstream text, downstream_entity text, downstream_source text,
        downstream_system text, type text, subtype text, logic text, masking boolean, clear_for text, provenance text)
   JOIN dictamesh_lineage_nodes u ON u.node_key = r.upstream
@@ -57,31 +64,63 @@ INSERT INTO dictamesh_lineage_registrations (mesh, graph_hash) VALUES (%(mesh)s,
     ON CONFLICT ON CONSTRAINT pk_dictamesh_lineage_registrations DO UPDATE
    SET graph_hash = excluded.graph_hash, registered_at = now()
 """
+CHUNK = 5000  # rows of one statement, so that none takes long
 
 
-async def register_lineage(pool: Pool, plan: Plan, graph: Graph) -> bool:
-    """Bring the catalog to what a plan's lineage says; return whether anything was written.
+@dataclass(frozen=True, slots=True)
+class LineageRows:
+    """The rows of a plan's lineage; make them with ``lineage_rows``, which takes seconds for 1,000 products."""
 
-    The same graph twice writes nothing. Edges that are gone or say something else get `valid_to`, so that lineage is
-    known as of any past instant. Raises ``CatalogUnavailable``.
+    mesh: str
+    nodes: tuple[dict[str, Any], ...]
+    edges: tuple[dict[str, Any], ...]
+    hash: str
+
+
+def lineage_rows(plan: Plan, graph: Graph) -> LineageRows:
+    """Return what the catalog is to hold of a plan's lineage."""
+    nodes = tuple(_node(each, readers) for each, readers in _with_readers(graph))
+    edges = tuple(_edge(plan, edge) for edge in graph.edges)
+    said = [each["facts_key"] for each in nodes], [each["edge_key"] for each in edges]
+    return LineageRows(plan.name, nodes, edges, key_of(*said))
+
+
+async def register_lineage(pool: Pool, rows: LineageRows) -> bool:
+    """Bring the catalog to what ``rows`` say, all or nothing; return whether anything was written.
+
+    The same lineage twice writes nothing. Edges that are gone or say something else get ``valid_to``, so that lineage
+    is known as of any past instant. Raises ``CatalogUnavailable``.
     """
-    nodes = [_node(each, readers) for each, readers in _with_readers(graph)]
-    edges = [_edge(plan, edge) for edge in graph.edges]
-    parameters: dict[str, Any] = {
-        "mesh": plan.name,
-        "hash": key_of(nodes, edges),
-        "edges": orjson.dumps(edges).decode(),
-    }
+    parameters = {"mesh": rows.mesh, "hash": rows.hash}
     async with pool.transaction() as connection:
         await connection.execute(_LOCK)
         known = await (await connection.execute(_KNOWN, parameters)).fetchone()
-        if known is not None and known[0] == parameters["hash"]:
+        if known is not None and known[0] == rows.hash:
             return False
-        for some in ([each for each in nodes if not each["field"]], [each for each in nodes if each["field"]]):
-            await connection.execute(_NODES, {**parameters, "nodes": orjson.dumps(some).decode()})
-        for statement in (_CLOSED, _EDGES, _REMEMBER):
-            await connection.execute(statement, parameters)
+        nodes = dict(await (await connection.execute(_KNOWN_NODES, parameters)).fetchall())
+        edges = {row[0] for row in await (await connection.execute(_KNOWN_EDGES, parameters)).fetchall()}
+        changed = [each for each in rows.nodes if nodes.get(each["node_key"]) != each["facts_key"]]
+        gone = sorted(edges - {each["edge_key"] for each in rows.edges})
+        new = [each for each in rows.edges if each["edge_key"] not in edges]
+        await _each(connection, _NODES, rows.mesh, [each for each in changed if not each["field"]])
+        await _each(connection, _NODES, rows.mesh, [each for each in changed if each["field"]])
+        for chunk in _chunks(gone):
+            await connection.execute(_CLOSED, {"mesh": rows.mesh, "rows": chunk})
+        await _each(connection, _EDGES, rows.mesh, new)
+        await connection.execute(_REMEMBER, parameters)
     return True
+
+
+async def _each(
+    connection: AsyncConnection[TupleRow], statement: bytes, mesh: str, rows: Sequence[dict[str, Any]]
+) -> None:
+    for chunk in _chunks(rows):
+        await connection.execute(statement, {"mesh": mesh, "rows": orjson.dumps(chunk).decode()})
+
+
+def _chunks(rows: Sequence[R]) -> Iterator[list[R]]:
+    for start in range(0, len(rows), CHUNK):
+        yield list(rows[start : start + CHUNK])
 
 
 def _with_readers(graph: Graph) -> Iterator[tuple[Node, tuple[str, ...]]]:
@@ -91,18 +130,13 @@ def _with_readers(graph: Graph) -> Iterator[tuple[Node, tuple[str, ...]]]:
         if edge.source.kind is Kind.COLUMN and edge.target.entity is not None:
             for at in {edge.source, edge.source.dataset}:
                 readers.setdefault(at, set()).add(_type(edge.target.entity))
-    every = dict.fromkeys(each for node in graph.nodes for each in (_dataset(node), node))
-    for each in every:
+    for each in dict.fromkeys(each for node in graph.nodes for each in (node.dataset, node)):
         yield each, tuple(sorted(readers.get(each, ())))
-
-
-def _dataset(node: Node) -> Node:
-    return node.dataset
 
 
 def _node(node: Node, readers: tuple[str, ...]) -> dict[str, Any]:
     needs = [_type(each) for each in (node.entity, node.behind) if each is not None]
-    return {
+    facts = {
         "node_key": node_key(node.namespace, node.name, node.field),
         "address": node.id,
         "kind": node.kind.value,
@@ -114,6 +148,7 @@ def _node(node: Node, readers: tuple[str, ...]) -> dict[str, Any]:
         "needs_types": sorted(set(needs)),
         "reader_types": list(readers),
     }
+    return {**facts, "facts_key": key_of(*facts.values())}
 
 
 def _edge(plan: Plan, edge: Edge) -> dict[str, Any]:

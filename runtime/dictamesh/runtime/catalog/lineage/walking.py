@@ -17,18 +17,21 @@ LARGEST = 2000  # nodes of one answer
 ACTIVE = timedelta(hours=1)  # how long after the last flow an edge counts as active
 
 _STARTS = b"""
-SELECT n.id FROM dictamesh_lineage_nodes n LEFT JOIN dictamesh_lineage_nodes d ON d.id = n.dataset_id
- WHERE ((md5(n.address) = md5(%(address)s) AND n.address = %(address)s)
-        OR (n.kind = 'field' AND n.field = '' AND n.mesh IS NOT NULL AND split_part(n.entity, '#', 1) = %(address)s))
-   AND dictamesh_lineage_shown(n.needs_types, n.reader_types, d.needs_types, d.reader_types, %(hidden)s::text[])
- ORDER BY (n.address = %(address)s) DESC, n.address COLLATE "C", n.id LIMIT 100
+WITH named AS (
+    SELECT * FROM dictamesh_lineage_nodes WHERE md5(address) = md5(%(address)s) AND address = %(address)s
+     UNION
+    SELECT * FROM dictamesh_lineage_nodes
+     WHERE kind = 'field' AND field = '' AND mesh IS NOT NULL AND split_part(entity, '#', 1) = %(address)s
+)
+SELECT n.id FROM named n LEFT JOIN dictamesh_lineage_nodes d ON d.id = n.dataset_id
+ WHERE dictamesh_lineage_shown(n.needs_types, n.reader_types, d.needs_types, d.reader_types, %(hidden)s::text[])
+ ORDER BY n.address COLLATE "C", n.id LIMIT 100
 """
 _WALK = b"""
-SELECT w.node, w.steps, w.cut, e.id::text AS edge, e.upstream_node, e.downstream_node
+SELECT edge::text AS edge, node, near, steps, cut
   FROM dictamesh_lineage_walk(
        %(begin)s::bigint[], %(upstream)s, %(depth)s, %(most)s, coalesce(%(as_of)s::timestamptz, 'infinity'),
-       %(hidden)s::text[]) w
-  LEFT JOIN dictamesh_data_lineage e ON e.id = w.edge
+       %(hidden)s::text[])
 """
 _NODES = b"""
 SELECT n.id AS number, n.address AS id, n.kind, n.namespace, n.name, nullif(n.field, '') AS field, n.entity,
@@ -95,8 +98,7 @@ async def lineage(
                 edges.add(row["edge"])
                 depths[row["node"]] = min(depths.get(row["node"], row["steps"]), row["steps"])
                 # the rows of a dataset are decided: it belongs to the picture, where the walk did not pass it
-                other = row["downstream_node"] if way == "upstream" else row["upstream_node"]
-                depths.setdefault(other, row["steps"] - 1)
+                depths.setdefault(row["near"], row["steps"] - 1)
     return LineageAnswer(
         address,
         direction,

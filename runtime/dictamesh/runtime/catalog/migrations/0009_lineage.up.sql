@@ -14,6 +14,7 @@ CREATE TABLE dictamesh_lineage_nodes (
     entity        text,
     needs_types   text[]      NOT NULL DEFAULT '{}',
     reader_types  text[]      NOT NULL DEFAULT '{}',
+    facts_key     text,
     first_seen_at timestamptz NOT NULL DEFAULT now(),
     last_seen_at  timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT pk_dictamesh_lineage_nodes PRIMARY KEY (id),
@@ -30,7 +31,13 @@ COMMENT ON COLUMN dictamesh_lineage_nodes.needs_types IS
 COMMENT ON COLUMN dictamesh_lineage_nodes.reader_types IS
     'DictaMesh: entity types that read the column; without sight of any of them it is not shown.';
 CREATE INDEX idx_dictamesh_lineage_nodes_address ON dictamesh_lineage_nodes (md5(address));
+COMMENT ON COLUMN dictamesh_lineage_nodes.facts_key IS
+    'DictaMesh: SHA-256 of all that the mesh says of the node; NULL: only events told of it.';
 CREATE INDEX idx_dictamesh_lineage_nodes_entity ON dictamesh_lineage_nodes (entity) WHERE entity IS NOT NULL;
+CREATE INDEX idx_dictamesh_lineage_nodes_product ON dictamesh_lineage_nodes (split_part(entity, '#', 1))
+    WHERE kind = 'field' AND field = '' AND mesh IS NOT NULL;
+CREATE INDEX idx_dictamesh_lineage_nodes_mesh ON dictamesh_lineage_nodes (mesh) INCLUDE (node_key, facts_key)
+    WHERE mesh IS NOT NULL;
 CREATE INDEX idx_dictamesh_lineage_nodes_dataset ON dictamesh_lineage_nodes (dataset_id);
 
 CREATE TABLE dictamesh_lineage_jobs (
@@ -132,7 +139,7 @@ CREATE TABLE dictamesh_data_lineage (
     CONSTRAINT chk_dictamesh_data_lineage_provenance CHECK (provenance IN ('declared', 'inferred', 'observed')),
     CONSTRAINT chk_dictamesh_data_lineage_validity CHECK (valid_to > valid_from),
     CONSTRAINT chk_dictamesh_data_lineage_latency CHECK (average_latency_ms >= 0 AND flow_count >= 0)
-);
+) WITH (fillfactor = 85);
 COMMENT ON TABLE dictamesh_data_lineage IS
     'DictaMesh: what goes into what, since when, until when, and who says so; a row with valid_to is history.';
 COMMENT ON COLUMN dictamesh_data_lineage.edge_key IS
@@ -194,7 +201,8 @@ COMMENT ON FUNCTION dictamesh_lineage_shown(text[], text[], text[], text[], text
 -- ends, and so does a walk that has met too much. A field's way up passes what decides the rows of its dataset.
 CREATE FUNCTION dictamesh_lineage_walk(
     begin_at bigint[], upstream boolean, deepest integer, most integer, as_of timestamptz, hidden text[])
-RETURNS TABLE (edge uuid, node bigint, steps integer, cut boolean) LANGUAGE plpgsql STABLE AS $body$
+RETURNS TABLE (edge uuid, node bigint, near bigint, steps integer, cut boolean)
+LANGUAGE plpgsql STABLE ROWS 100 AS $body$
 DECLARE
     seen     bigint[] := begin_at;
     frontier bigint[] := begin_at;
@@ -202,6 +210,7 @@ DECLARE
     found    bigint[];
     edges    uuid[];
     ends     bigint[];
+    nears    bigint[];
 BEGIN
     FOR step IN 1 .. deepest + 1 LOOP
         rows_of := '{}';
@@ -209,16 +218,18 @@ BEGIN
             SELECT coalesce(array_agg(DISTINCT n.dataset_id), '{}') INTO rows_of
               FROM dictamesh_lineage_nodes n WHERE n.id = ANY (frontier) AND n.dataset_id IS NOT NULL;
         END IF;
-        SELECT array_agg(x.id ORDER BY x.other, x.id), array_agg(x.other ORDER BY x.other, x.id) INTO edges, ends
-          FROM (SELECT e.id, e.upstream_node AS other FROM dictamesh_data_lineage e
+        SELECT array_agg(x.id ORDER BY x.other, x.id), array_agg(x.other ORDER BY x.other, x.id),
+               array_agg(x.near_end ORDER BY x.other, x.id)
+          INTO edges, ends, nears
+          FROM (SELECT e.id, e.upstream_node AS other, e.downstream_node AS near_end FROM dictamesh_data_lineage e
                  WHERE upstream AND e.downstream_node = ANY (frontier)
                    AND e.valid_from <= as_of AND (e.valid_to IS NULL OR e.valid_to > as_of)
                  UNION
-                SELECT e.id, e.upstream_node FROM dictamesh_data_lineage e
+                SELECT e.id, e.upstream_node, e.downstream_node FROM dictamesh_data_lineage e
                  WHERE upstream AND e.downstream_node = ANY (rows_of) AND e.transformation_type = 'INDIRECT'
                    AND e.valid_from <= as_of AND (e.valid_to IS NULL OR e.valid_to > as_of)
                  UNION ALL
-                SELECT e.id, e.downstream_node FROM dictamesh_data_lineage e
+                SELECT e.id, e.downstream_node, e.upstream_node FROM dictamesh_data_lineage e
                  WHERE NOT upstream AND e.upstream_node = ANY (frontier)
                    AND e.valid_from <= as_of AND (e.valid_to IS NULL OR e.valid_to > as_of)) x
           JOIN dictamesh_lineage_nodes n ON n.id = x.other
@@ -228,17 +239,17 @@ BEGIN
         found := ARRAY(SELECT DISTINCT u FROM unnest(ends) u WHERE u <> ALL (seen) ORDER BY u);
         IF step > deepest THEN
             IF cardinality(found) > 0 THEN
-                RETURN QUERY SELECT NULL::uuid, NULL::bigint, step, true;
+                RETURN QUERY SELECT NULL::uuid, NULL::bigint, NULL::bigint, step, true;
             END IF;
             EXIT;
         END IF;
         IF cardinality(seen) + cardinality(found) > most THEN
-            RETURN QUERY SELECT NULL::uuid, NULL::bigint, step, true;
+            RETURN QUERY SELECT NULL::uuid, NULL::bigint, NULL::bigint, step, true;
             found := found[1 : greatest(most - cardinality(seen), 0)];
         END IF;
         seen := seen || found;
-        RETURN QUERY SELECT p.e, p.n, step, false
-                       FROM unnest(edges, ends) AS p (e, n) WHERE p.n = ANY (seen);
+        RETURN QUERY SELECT p.e, p.n, p.o, step, false
+                       FROM unnest(edges, ends, nears) AS p (e, n, o) WHERE p.n = ANY (seen);
         EXIT WHEN cardinality(found) = 0;
         frontier := found;
     END LOOP;

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.lineage.activity import record_flows
 from dictamesh.runtime.catalog.lineage.events import CatalogSink
-from dictamesh.runtime.catalog.lineage.registration import register_lineage
+from dictamesh.runtime.catalog.lineage.registration import lineage_rows, register_lineage
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.gateway.contract import Run as Execute
@@ -29,7 +29,8 @@ from dictamesh.specs.model.mesh import Lineage, OpenLineage
 
 _LOG = logging.getLogger("dictamesh.lineage")
 
-FLUSH_SECONDS = 10.0  # between two writes of flow activity
+FLUSH_SECONDS = 15.0  # between two writes of flow activity
+RETRY_SECONDS = 10.0
 UNREGISTERED = "The catalog did not take the specs."
 
 
@@ -45,7 +46,8 @@ class Feed:
     _settings: Lineage | None = field(default=None, init=False)
     _sent_to: tuple[str | None, str | None] = field(default=(None, None), init=False)
     _emitter: Emitter | None = field(default=None, init=False)
-    _due: float = field(default=0.0, init=False)
+    _wanted: Plan | None = field(default=None, init=False)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     def observed(self, run: Execute, plan: Plan) -> Execute:
         """Return the same execution of operations, which the feed hears of."""
@@ -53,32 +55,50 @@ class Feed:
             return run
         return telling(run, plan, self._answered)
 
-    async def register(self, plan: Plan) -> None:
-        """Write a plan's lineage into the catalog and tell of it; raises StartFailed."""
-        await self._use(plan)
+    async def use(self, plan: Plan) -> None:
+        """Tell of this plan from now on; its lineage is registered by `work`. Raises StartFailed."""
+        await self._open(plan)
+        self._wanted = plan
+        self._changed.set()
+
+    async def work(self) -> None:
+        """Register, write activity, send what was collected, until cancelled."""
+        await asyncio.gather(self._register_each(), self._flush_each())
+
+    async def _register_each(self) -> None:
+        """Register the plan that is wanted last; one that the catalog did not take is tried again."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            if self._wanted is not None and not await self._registered(self._wanted):
+                await asyncio.sleep(RETRY_SECONDS)
+                self._changed.set()
+
+    async def _registered(self, plan: Plan) -> bool:
         described = Described(plan, naming(plan, self.resolver))
-        graph = await asyncio.to_thread(lambda: described.graph)
+        rows = await asyncio.to_thread(lambda: lineage_rows(plan, described.graph))
         run = Run(described.registration())
         self._emit([run.started(datetime.now(UTC))])
         try:
-            await register_lineage(self.pool, plan, graph)
+            await register_lineage(self.pool, rows)
         except CatalogUnavailable as error:
+            _LOG.warning("lineage was not registered: %s", error)
             self._emit([run.failed(datetime.now(UTC), UNREGISTERED)])
-            raise StartFailed(error.message, error.cure) from None
+            return False
         before, self._described = self._described, described
         if before is None or before.plan.hash != plan.hash:
-            self._emit([job_event(described.product(each), datetime.now(UTC)) for each in plan.products.values()])
+            self._emit(await asyncio.to_thread(_described_products, described))
         self._emit([run.completed(datetime.now(UTC))])
+        return True
 
-    async def work(self) -> None:
-        """Write activity and send what was collected, until cancelled."""
+    async def _flush_each(self) -> None:
         loop = asyncio.get_running_loop()
-        self._due = loop.time() + self._every
+        due = loop.time() + self._every
         while True:
             await asyncio.sleep(min(FLUSH_SECONDS, self._every))
             await self._flush()
-            if loop.time() >= self._due:
-                self._due = loop.time() + self._every
+            if loop.time() >= due:
+                due = loop.time() + self._every
                 self._tell_window()
 
     async def close(self) -> None:
@@ -93,7 +113,7 @@ class Feed:
     def _every(self) -> int:
         return self._settings.openlineage.every_seconds if self._settings is not None else 60
 
-    async def _use(self, plan: Plan) -> None:
+    async def _open(self, plan: Plan) -> None:
         """Open the sinks that a plan's mesh file names; the same ones go on."""
         wanted = plan.mesh.lineage
         places = self._places(wanted.openlineage)
@@ -149,6 +169,10 @@ class Feed:
         if described is None or self._settings is None or self._settings.openlineage.queries == "none":
             return
         self._emit(list(_runs(window, described, self._every)))
+
+
+def _described_products(described: Described) -> list[Event]:
+    return [job_event(described.product(each), datetime.now(UTC)) for each in described.plan.products.values()]
 
 
 def _runs(window: Window, described: Described, every: int) -> Iterator[Event]:
