@@ -25,6 +25,15 @@ def derive(plan: Plan, naming: Naming | None = None) -> Graph:
     return graph(edges, derivation.standing())
 
 
+def derive_product(plan: Plan, product: str, naming: Naming | None = None) -> Graph:
+    """Return where the entities of one product come from and go to; raises KeyError for an unknown product."""
+    derivation = _Derivation(plan, naming or Naming(plan))
+    own = plan.products[product].entities
+    edges = [edge for address in own for edge in derivation.entity(plan.entities[address])]
+    edges += (edge for edge in derivation.flows() if {edge.source.entity, edge.target.entity} & set(own))
+    return graph(edges)
+
+
 @dataclass(frozen=True)
 class Places:
     """The nodes of a plan."""

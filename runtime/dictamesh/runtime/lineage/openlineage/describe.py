@@ -191,7 +191,7 @@ def without_constants(sql: str, dialect: str) -> str | None:
     try:
         tree = parse_one(sql, dialect=dialect)
         for literal in list(tree.find_all(exp.Literal)):
-            literal.replace(exp.Placeholder())
+            literal.replace(exp.Var(this="?"))
         return tree.sql(dialect=dialect, comments=False)
     except (SqlglotError, RecursionError):
         return None

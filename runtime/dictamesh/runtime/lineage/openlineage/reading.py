@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """From an event as it was sent to what it tells (OpenLineage in). Facets that are not known here are passed over."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-import orjson
-
+from dictamesh.runtime.compile.canonical import digest
 from dictamesh.runtime.lineage.model import Type
 from dictamesh.runtime.lineage.openlineage.observation import (
     Named,
@@ -63,13 +61,13 @@ class _Reading:
         if "job" not in event:
             dataset = self._datasets([event["dataset"]], "/dataset")
             edges = self._edges((), dataset)
-            return Observation("dataset", _key(event), self.at, None, None, None, (), dataset, edges, self.gaps)
+            return Observation("dataset", digest(event), self.at, None, None, None, (), dataset, edges, self.gaps)
         inputs = self._datasets(event.get("inputs") or (), "/inputs")
         outputs = self._datasets(event.get("outputs") or (), "/outputs")
         run = _run(event["run"]) if "run" in event else None
         return Observation(
             kind="run" if run is not None else "job",
-            key=_key(event),
+            key=digest(event),
             at=self.at,
             state=event.get("eventType"),
             job=_job(event["job"]),
@@ -107,11 +105,6 @@ class _Reading:
         if len(unique) > EDGES:
             raise NotAnEvent([Finding("", f"more than {EDGES} edges", gap=False)])
         return tuple(unique)
-
-
-def _key(event: Mapping[str, Any]) -> str:
-    """The same for the same event, whatever the order of its keys."""
-    return hashlib.sha256(orjson.dumps(event, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def _name(text: Any, path: str) -> str:
