@@ -66,7 +66,8 @@ def lineage_routes(pool: Pool, access: Access[P], taking: Taking[P]) -> list[web
                 "INVALID_REQUEST", f"direction is one of {', '.join(DIRECTIONS)}", parameter="direction"
             )
         depth, as_of = number(request, "depth", DEFAULT_DEPTH), _instant(request)
-        return await lineage(pool, address, direction, depth, as_of, hidden=await hidden_from(principal))
+        found = await lineage(pool, address, direction, depth, as_of, hidden=await hidden_from(principal))
+        return found.as_json()
 
     async def events(request: web.Request, principal: P) -> object:
         known_parameters(request, frozenset({"limit", "offset", "type"}))

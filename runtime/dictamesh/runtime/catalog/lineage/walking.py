@@ -66,6 +66,18 @@ class LineageAnswer:
     edges: tuple[dict[str, Any], ...]
     truncated: bool
 
+    def as_json(self) -> dict[str, Any]:
+        """Return the answer as it is sent; `docs/how-to/lineage.md` lists the keys."""
+        return {
+            "address": self.address,
+            "direction": self.direction,
+            "depth": self.depth,
+            "asOf": self.as_of,
+            "nodes": self.nodes,
+            "edges": self.edges,
+            "truncated": self.truncated,
+        }
+
 
 async def lineage(
     pool: Pool,
