@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lineage of the running example: events in the form of OpenLineage, read and sent over HTTP, without a value."""
 
+import gzip
 import io
 import json
 from collections.abc import AsyncIterator
@@ -302,3 +303,66 @@ async def test_events_that_are_none_are_refused_with_the_place(followed: Followe
     assert (status, body["error"]["code"]) == (403, "FORBIDDEN")
     metrics = await runtime.metrics()
     assert 'dictamesh_lineage_received_total{outcome="refused"}' in metrics
+
+
+async def test_compressed_events_within_the_same_bound(followed: Followed) -> None:
+    good = gzip.compress(json.dumps({"job": {"namespace": "packed", "name": "j"}}).encode())
+    packed = {"Content-Encoding": "gzip"}
+    assert (await post(followed.runtime, good, **packed))[0] == 200
+    bomb = gzip.compress(b"[" + b" " * (64 * 1024 * 1024))
+    assert (await post(followed.runtime, bomb, **packed))[0] == 413
+    assert (await post(followed.runtime, b"no gzip", **packed))[0] == 400
+
+
+ALL = """\
+lineage:
+  writers: [steward]
+  strict: true
+  keep: 5
+  openlineage: {file: all.jsonl, queries: all, everySeconds: 1}
+runtime: {"""
+
+
+async def test_each_operation_or_none(tmp_path: Path) -> None:
+    """`queries: all` tells of each operation by itself, `none` of none; a reload changes what is told, and where."""
+    config = example_tree(tmp_path)
+    edit(config, "runtime: {", ALL)
+
+    def sent(name: str) -> list[dict[str, Any]]:
+        path = config.parent / name
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [event for event in map(json.loads, lines) if event["job"]["name"].startswith("graphql.")]
+
+    async with (
+        example_sources(tmp_path) as sources,
+        running(config, tmp_path / "data", {**sources.environment, "SHOP_URL": "http://127.0.0.1:9"}) as runtime,
+    ):
+        await runtime.until_said("gateway ready")
+        await until((config.parent / "all.jsonl").exists, "the registration is told")
+        for query in (
+            "{ customers(limit: 1) { id } }",
+            "{ customersCount }",
+            "{ products(limit: 1) { id } }",
+            "{ no }",
+        ):
+            await runtime.ask(query, "support")
+        await until(lambda: len(sent("all.jsonl")) == 6, "three operations are told, the refused one is not")
+        told = sent("all.jsonl")
+        assert [(event["job"]["name"], event["eventType"]) for event in told] == [
+            ("graphql.customers", "START"),
+            ("graphql.customers", "COMPLETE"),
+            ("graphql.customersCount", "START"),
+            ("graphql.customersCount", "COMPLETE"),
+            ("graphql.products", "START"),
+            ("graphql.products", "FAIL"),
+        ]
+        incomplete = json.dumps({"job": {"namespace": "n", "name": "j"}}).encode()
+        status, body = await post(runtime, incomplete)
+        assert (status, body["error"]["details"]["findings"][0]["message"]) == (400, "'eventTime' is missing")
+        assert (await runtime.get("/api/v1/lineage/events", "steward"))[1]["total"] == 5
+        edit(config, "file: all.jsonl, queries: all", "file: none.jsonl, queries: none")
+        await until(lambda: applied(runtime), "the reload is applied")
+        await runtime.ask("{ customers(limit: 1) { id } }", "support")
+        await until((config.parent / "none.jsonl").exists, "the registration is told at the new place")
+    assert sent("none.jsonl") == []
+    assert len(sent("all.jsonl")) == 6

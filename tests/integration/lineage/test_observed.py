@@ -18,7 +18,7 @@ from dictamesh.runtime.lineage.model import Graph
 from dictamesh.runtime.lineage.openlineage.reading import read_event
 from tests.support.testsets import folder_of
 
-START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+START = datetime.now(UTC).replace(microsecond=0) - timedelta(days=10)
 RUN = "01941f29-7c00-7000-8000-000000000001"
 LAKE = {"namespace": "s3://lake", "name": "raw/orders"}
 
@@ -154,6 +154,22 @@ async def test_jobs_and_datasets_are_told_of_without_runs(catalog: Pool) -> None
     assert await catalog.rows(b"SELECT 1 FROM dictamesh_lineage_runs") == []
     found = await lineage(catalog, "postgres://dwh:5432/dwh.public.other", "upstream")
     assert [edge["from"] for edge in found.edges] == ["s3://lake/raw/orders"]
+
+
+async def test_a_late_dataset_event_undoes_nothing(catalog: Pool) -> None:
+    told = {"dataset": table(**column_lineage(v=["new"])), "producer": "p:", "schemaURL": "s:"}
+    older = {**told, "dataset": table(**column_lineage(v=["old"])), "eventTime": START.isoformat()}
+    await taken(catalog, {**told, "eventTime": (START + timedelta(hours=1)).isoformat()}, older)
+    assert await open_edges(catalog) == [("new", "v", "IDENTITY")]
+
+
+async def test_runs_are_kept_for_90_days(catalog: Pool) -> None:
+    old, new = event("COMPLETE"), event("COMPLETE", run=RUN.replace("1", "7"))
+    old["eventTime"] = (datetime.now(UTC) - timedelta(days=91)).isoformat()
+    new["eventTime"] = (datetime.now(UTC) - timedelta(days=89)).isoformat()
+    await taken(catalog, old, new)
+    runs = await catalog.rows(b"SELECT run_id::text AS id FROM dictamesh_lineage_runs")
+    assert [row["id"] for row in runs] == [RUN.replace("1", "7")]
 
 
 async def test_explicit_lineage_of_a_job(catalog: Pool) -> None:

@@ -15,6 +15,7 @@ from dictamesh.runtime.lineage.model import Kind, Node
 from dictamesh.runtime.lineage.openlineage.observation import Named, Observation, SeenDataset, SeenEdge, SeenJob
 
 KEPT = 100_000  # keys of events by which one that is sent again is known
+RUN_DAYS = 90  # how long a run is kept after its last event
 _LOCK = b"SELECT pg_advisory_xact_lock(7163846510)"
 _NEW = b"""
 INSERT INTO dictamesh_lineage_events (direction, event_key, event_type, event_time, run_id)
@@ -23,6 +24,10 @@ VALUES ('in', %(key)s, %(state)s, %(at)s, %(run)s) ON CONFLICT ON CONSTRAINT uq_
 _TRIM = b"""
 DELETE FROM dictamesh_lineage_events WHERE direction = 'in' AND id <=
     (SELECT id FROM dictamesh_lineage_events WHERE direction = 'in' ORDER BY id DESC OFFSET %(kept)s LIMIT 1)
+"""
+_OLD_RUNS = b"""
+DELETE FROM dictamesh_lineage_runs WHERE run_id IN
+    (SELECT run_id FROM dictamesh_lineage_runs WHERE last_event_at < now() - make_interval(days => %(days)s) LIMIT 1000)
 """
 _JOB = b"""
 INSERT INTO dictamesh_lineage_jobs AS j
@@ -78,6 +83,12 @@ _LATER = b"""
 SELECT n.node_key FROM dictamesh_lineage_job_datasets l JOIN dictamesh_lineage_nodes n ON n.id = l.node_id
  WHERE l.job_id = %(job)s AND l.direction = 'output' AND l.last_event_at > %(at)s
 """
+_LATER_DATASETS = b"""
+SELECT DISTINCT s.node_key FROM dictamesh_data_lineage e
+  JOIN dictamesh_lineage_nodes n ON n.id = e.downstream_node
+  JOIN dictamesh_lineage_nodes s ON s.id = coalesce(n.dataset_id, n.id)
+ WHERE s.node_key = ANY (%(datasets)s) AND e.provenance = 'observed' AND e.job_id IS NULL AND e.last_flow_at > %(at)s
+"""
 _ENDS = b"""
 INSERT INTO dictamesh_lineage_job_datasets AS l (job_id, node_id, direction, last_event_at)
 SELECT DISTINCT %(job)s::bigint, n.id, r.direction, %(at)s::timestamptz
@@ -131,6 +142,7 @@ async def take_in(pool: Pool, mesh: str, seen: Sequence[Observation]) -> Taken:
         for each in seen:
             new += await _Writing(connection, mesh, each).write()
         await connection.execute(_TRIM, {"kept": KEPT})
+        await connection.execute(_OLD_RUNS, {"days": RUN_DAYS})
     return Taken(new, len(seen) - new)
 
 
@@ -228,10 +240,8 @@ class _Writing:
 
     async def _edges(self, job: int | None, called: Mapping[Named, Named]) -> None:
         seen = self.seen
-        later: set[str] = set()
+        later = await self._later(job, called)
         if job is not None:
-            rows = await (await self.connection.execute(_LATER, {"job": job, "at": seen.at})).fetchall()
-            later = {row[0] for row in rows}
             ends = [
                 {"node_key": _key(called, each.named), "direction": direction}
                 for direction, datasets in (("input", seen.inputs), ("output", seen.outputs))
@@ -256,6 +266,13 @@ class _Writing:
             await self.connection.execute(_REPLACED, facts)
         if edges:
             await self.connection.execute(_EDGES, facts)
+
+    async def _later(self, job: int | None, called: Mapping[Named, Named]) -> set[str]:
+        """The datasets of which a later event told already; this one comes too late for their edges."""
+        datasets = [_key(called, each.named) for each in self.seen.outputs]
+        statement = _LATER if job is not None else _LATER_DATASETS
+        facts = {"job": job, "at": self.seen.at, "datasets": datasets}
+        return {row[0] for row in await (await self.connection.execute(statement, facts)).fetchall()}
 
 
 def _told(named: Named, dataset: SeenDataset) -> dict[str, Any]:

@@ -72,6 +72,7 @@ CREATE TABLE dictamesh_lineage_runs (
 );
 COMMENT ON TABLE dictamesh_lineage_runs IS 'DictaMesh: runs of those jobs, each in the state that its last event told.';
 CREATE INDEX idx_dictamesh_lineage_runs_job ON dictamesh_lineage_runs (job_id, last_event_at DESC);
+CREATE INDEX idx_dictamesh_lineage_runs_age ON dictamesh_lineage_runs (last_event_at);
 
 CREATE TABLE dictamesh_lineage_datasets (
     node_id       bigint      NOT NULL,

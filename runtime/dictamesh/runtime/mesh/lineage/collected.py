@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from dictamesh.runtime.catalog.lineage.activity import Flowed
 
-JOBS = 1000  # different operations of one window; more are counted under the others
+JOBS = 1000  # different operations of one window; more are counted together
+OTHERS = ("and-others",)  # no name of a root field
 FAULTS: Mapping[str, str] = {
     "timeout": "The source did not answer in time.",
     "connection_failed": "The source cannot be reached.",
@@ -90,9 +91,8 @@ class Collected:
         """An operation was answered."""
         answers = self._answers.get(roots)
         if answers is None:
-            if len(self._answers) >= JOBS:
-                return
-            answers = self._answers[roots] = Answers()
+            roots = roots if len(self._answers) < JOBS else OTHERS
+            answers = self._answers.setdefault(roots, Answers())
         answers.operations += 1
         answers.failed += failed
         for address, fields in touched.items():
