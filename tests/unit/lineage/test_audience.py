@@ -87,3 +87,21 @@ rules:
     address = entity.field("address")
     assert clear_for(plan, entity, address) == Clear(True, NOBODY)
     assert len(list(leaves(address))) == 2
+
+
+def test_a_policy_in_cedar_is_named() -> None:
+    files = dict(FILES)
+    policy = """apiVersion: dictamesh/v1
+kind: Policy
+name: by-cedar
+owner: o
+match: {tags: [pii.email]}
+engine: cedar
+cedar: |
+  permit (principal, action, resource) when { principal.roles.contains("support") };
+"""
+    files["policies.yaml"] = policy.encode()
+    made = build(Memory(files), "mesh.yaml")
+    assert made.plan is not None, made.diagnostics
+    entity = made.plan.entities["people#Person"]
+    assert clear_for(made.plan, entity, entity.field("email")) == Clear(True, "whom policy by-cedar permits")
