@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 from dictamesh.runtime.governance.audiences import InForce, holds, no_agreement
 from dictamesh.runtime.governance.conditions import Condition, Parameters, Row, condition
@@ -258,8 +259,19 @@ def _constant(speeches: tuple[Speech, ...], by_tier: Outcome) -> Outcome | None:
 
 
 def _strictest(speeches: tuple[Speech, ...], by_tier: Outcome) -> Outcome:
-    worst = combine([min(speech.possible, key=_place) for speech in speeches])
-    return min(worst, by_tier, key=_place) if _tier_may_decide(speeches) else worst
+    worst = [combine([min(speech.possible, key=_place) for speech in speeches]), *_clashes(speeches)]
+    return min([*worst, by_tier] if _tier_may_decide(speeches) else worst, key=_place)
+
+
+def _clashes(speeches: tuple[Speech, ...]) -> list[Outcome]:
+    """The redaction of rows on which two policies speak masks of one kind with different parameters (S14)."""
+    found = []
+    for one, other in combinations(speeches, 2):
+        for outcome in one.possible:
+            alike = (each.mask for each in other.possible if each.mask is not None and each.kind == outcome.kind)
+            if any(mask != outcome.mask for mask in alike):
+                found.append(replace(outcome, mask=REDACT))
+    return found
 
 
 def _tier_may_decide(speeches: tuple[Speech, ...]) -> bool:
