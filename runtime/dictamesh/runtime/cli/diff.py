@@ -21,7 +21,7 @@ CLASSES = [each.value for each in Class if each is not Class.INVALID]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--from", dest="before", required=True, metavar="TREE", help="a folder, or git:REV")
+    parser.add_argument("--from", dest="before", required=True, metavar="TREE", help="a folder, git:REV, or running")
     parser.add_argument(
         "--to", dest="after", metavar="TREE", help="a folder, or git:REV (default: the mesh file's own)"
     )
@@ -29,6 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--approvers", metavar="FILE", help=f"who approves what (default: {FILE_NAME} beside the mesh file)"
     )
+    parser.add_argument("--data-dir", help="folder of the embedded catalog that `running` asks (default: ./.dictamesh)")
     parser.add_argument("--fail-on", choices=CLASSES, help="exit with 1 for changes of this class or a worse one")
     formats = ["text", "json", "markdown", "sarif"]
     parser.add_argument("--format", choices=formats, default="text", help="how to print (default: text)")
@@ -39,8 +40,8 @@ def run(options: argparse.Namespace) -> int:
     """Print the comparison; 1 where `--fail-on` is reached, or a tree is refused by `validate`."""
     config = config_of(options)
     usage, lines = _usage(options.usage), _approvers(config, options.approvers)
-    before = side(config, options.before)
-    after = side(config, options.after or str(config))
+    before = side(config, options.before, options.data_dir)
+    after = side(config, options.after or str(config), options.data_dir)
     refused = [(name, each) for name, each in (("from", before), ("to", after)) if each.plan is None]
     if refused:
         return _invalid(options, refused)
