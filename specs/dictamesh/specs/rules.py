@@ -5,7 +5,7 @@ These values are facts of the specs; `dictamesh.runtime.governance` decides with
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -47,6 +47,11 @@ class Audience:
     purposes: frozenset[str] | None = None
     claims: tuple[tuple[str, tuple[Any, ...]], ...] = ()
     agreements: "tuple[Term, ...] | None" = None
+    kinds: tuple[str, ...] = field(init=False, repr=False)  # of the claims' values: 1 and true are equal in Python
+
+    def __post_init__(self) -> None:
+        kinds = tuple(type(value).__name__ for _, values in self.claims for value in values)
+        object.__setattr__(self, "kinds", kinds)
 
 
 @dataclass(frozen=True, slots=True)

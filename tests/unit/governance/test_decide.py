@@ -262,6 +262,15 @@ def test_a_condition_that_is_not_true_does_not_hold(value):
     assert decide((one,), "public", person(), "public").per_row({}, {}).kind == "deny"
 
 
+def test_the_summary_knows_of_masks_that_clash_on_some_rows():
+    """HMAC is stricter than partial, and two different partials on one row are redacted."""
+    other = MaskRule("partial", keep_first=1, keep_last=0, char="*")
+    one = policy("a", rule("some", HMAC, where=equals("country", "DE")), rule("else", PARTIAL))
+    decision = decide((one, policy("b", rule("r", other))), "restricted", person(), "public")
+    assert decision.per_row({"country": "FR"}, {}).kind == "redact"
+    assert decision.strictest.kind == "redact"
+
+
 class TestAgreements:
     analysts = Audience(roles=frozenset({"analyst"}))
     year = Term("year", analysts, date(2026, 1, 1), date(2026, 12, 31))

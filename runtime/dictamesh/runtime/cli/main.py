@@ -15,6 +15,7 @@ COMMANDS = {
     "serve": "serve the mesh (what happens without a command)",
     "validate": "check every spec and run the policies' tests",
     "plan": "show what the specs come to",
+    "diff": "compare two trees of specs: what breaks for whom, and who would see more",
     "schema": "print the GraphQL SDL, an Avro schema or the JSON Schema of the spec files",
     "query": "answer a GraphQL operation without a server",
     "policy": "test or explain policies",

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from dictamesh.runtime.governance.audiences import InForce
 from dictamesh.runtime.governance.principal import ANONYMOUS, ClaimValue, Principal
-from dictamesh.specs.rules import Audience
+from dictamesh.specs.expressions.tree import Expr, Literal, Parameter, walk
+from dictamesh.specs.rules import Audience, FieldPolicy, RowPolicy
 
 MOST = 4096
 """Classes that are compared; of more, those with the fewest roles and claims."""
@@ -32,7 +33,7 @@ class Situation:
         """Whether this caller holds no more than another, so that what is said of it stands for the other too."""
         mine, theirs = self.who, other.who
         return (
-            mine.authenticated == theirs.authenticated
+            mine.authenticated <= theirs.authenticated
             and mine.roles <= theirs.roles
             and mine.purpose in {None, theirs.purpose}
             and all(theirs.claims.get(name) == value for name, value in mine.claims.items())
@@ -62,12 +63,41 @@ def situations(audiences: Iterable[Audience], claims: ClaimTypes | None = None, 
     known = list(dict.fromkeys(_everyone(audiences)))
     roles = _distinct(known, lambda each: each.roles or ())
     purposes = _distinct(known, lambda each: each.purposes or ())
-    values = dict.fromkeys((name, value) for each in known for name, held in each.claims for value in held)
+    values = {(name, repr(value)): (name, value) for each in known for name, held in each.claims for value in held}
     terms = sorted({term.agreement for each in known for term in each.agreements or ()})
-    held = _claims(list(values), claims or {})
+    held = _claims(list(values.values()), claims or {})
     count = 2 ** len(roles) * (1 + len(purposes)) * len(held) * 2 ** len(terms) + 2 ** len(terms)
     found = list(_some(roles, purposes, held, terms, most))
     return Situations(tuple(found), max(0, count - len(found)))
+
+
+def heard_by(policies: Iterable[FieldPolicy]) -> Iterator[Audience]:
+    """Yield everyone whom policies on a field tell apart."""
+    for policy in policies:
+        yield from policy.audiences
+        for rule in policy.rules:
+            if rule.where is not None:
+                yield from _named_in(rule.where)
+
+
+def kept_by(policies: Iterable[RowPolicy]) -> Iterator[Audience]:
+    """Yield everyone whom policies on rows tell apart."""
+    for policy in policies:
+        for entry in policy.entries:
+            yield entry.audience
+            if not isinstance(entry.keep, bool):
+                yield from _named_in(entry.keep)
+
+
+def _named_in(expr: Expr) -> Iterator[Audience]:
+    """Yield an audience for each text that a condition on the caller's roles or purpose holds."""
+    nodes = list(walk(expr))
+    asked = {node.name for node in nodes if isinstance(node, Parameter)}
+    texts = [node.value for node in nodes if isinstance(node, Literal) and isinstance(node.value, str)]
+    if "principal.roles" in asked:
+        yield from (Audience(roles=frozenset({each})) for each in texts)
+    if "request.purpose" in asked:
+        yield from (Audience(purposes=frozenset({each})) for each in texts)
 
 
 def _everyone(audiences: Iterable[Audience]) -> Iterator[Audience]:

@@ -32,7 +32,17 @@ def asks_for_agreements(rules: RuleTable) -> bool:
 
 def holds(audience: Audience, principal: Principal, in_force: InForce = no_agreement) -> bool:
     """Whether a rule for `audience` is meant for `principal` (S13)."""
-    return not misses(audience, principal, in_force)
+    if audience.roles is not None and audience.roles.isdisjoint(principal.roles):
+        return False
+    if audience.purposes is not None and principal.purpose not in audience.purposes:
+        return False
+    if audience.claims and not all(_has(principal.claims.get(name), values) for name, values in audience.claims):
+        return False
+    return audience.agreements is None or _agreed(audience.agreements, principal, in_force)
+
+
+def _agreed(terms: tuple[Term, ...], principal: Principal, in_force: InForce) -> bool:
+    return any(in_force(term) and holds(term.consumer, principal) for term in terms)
 
 
 def misses(audience: Audience, principal: Principal, in_force: InForce = no_agreement) -> tuple[str, ...]:
@@ -43,9 +53,7 @@ def misses(audience: Audience, principal: Principal, in_force: InForce = no_agre
     if audience.purposes is not None and principal.purpose not in audience.purposes:
         failed.append("purposes")
     failed += [f"claims.{name}" for name, values in audience.claims if not _has(principal.claims.get(name), values)]
-    if audience.agreements is not None and not any(
-        in_force(term) and holds(term.consumer, principal) for term in audience.agreements
-    ):
+    if audience.agreements is not None and not _agreed(audience.agreements, principal, in_force):
         failed.append("agreements")
     return tuple(failed)
 

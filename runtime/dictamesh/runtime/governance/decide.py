@@ -3,9 +3,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 from dictamesh.runtime.governance.audiences import InForce, holds, no_agreement
-from dictamesh.runtime.governance.conditions import Condition, Parameters, Row, condition
+from dictamesh.runtime.governance.conditions import Parameters, Row, condition
 from dictamesh.runtime.governance.principal import Principal
 from dictamesh.specs.expressions.tree import Call, Expr, columns
 from dictamesh.specs.rules import CedarRules, Effect, FieldPolicy, FieldRule, MaskRule, RowPolicy, RowRule
@@ -167,22 +168,39 @@ def combine(spoken: Sequence[Outcome]) -> Outcome:
 
 
 def compile_outcome(decision: Decision) -> RowOutcome:
-    """Return a function from a row and the operation's parameters to the outcome; each condition is compiled once."""
+    """Return a function from a row and the operation's parameters to the outcome.
+
+    Each condition is compiled once and asked once a row, however many policies have it.
+    """
     if decision.constant is not None:
         constant = decision.constant
         return lambda _row, _parameters: constant
-    tellers = tuple(_teller(speech) for speech in decision.speeches)
-    known: dict[tuple[Outcome | None, ...], Outcome] = {}
+    wheres: list[Expr] = []
+    for where in (branch.where for speech in decision.speeches for branch in speech.branches):
+        if where is not None and where not in wheres:
+            wheres.append(where)
+    tests = tuple(condition(where) for where in wheres)
+    known: dict[tuple[bool, ...], Outcome] = {}
 
     def outcome(row: Row, parameters: Parameters) -> Outcome:
-        told = tuple(teller(row, parameters) for teller in tellers)
+        told = tuple([test(row, parameters) for test in tests])
         found = known.get(told)
         if found is None:
-            spoken = [one for one in told if one is not None]
-            found = known[told] = combine(spoken) if spoken else decision.tier
+            holding = [where for where, holds in zip(wheres, told, strict=True) if holds]
+            found = known[told] = _said_where(decision, holding)
         return found
 
     return outcome
+
+
+def _said_where(decision: Decision, holding: Sequence[Expr]) -> Outcome:
+    """What is said on rows for which exactly these conditions hold."""
+    spoken = []
+    for speech in decision.speeches:
+        branch = next((each for each in speech.branches if each.where is None or each.where in holding), None)
+        if branch is not None and branch.outcome is not None:
+            spoken.append(branch.outcome)
+    return combine(spoken) if spoken else decision.tier
 
 
 def row_filter(policies: tuple[RowPolicy, ...], principal: Principal, in_force: InForce = no_agreement) -> Expr | bool:
@@ -258,8 +276,19 @@ def _constant(speeches: tuple[Speech, ...], by_tier: Outcome) -> Outcome | None:
 
 
 def _strictest(speeches: tuple[Speech, ...], by_tier: Outcome) -> Outcome:
-    worst = combine([min(speech.possible, key=_place) for speech in speeches])
-    return min(worst, by_tier, key=_place) if _tier_may_decide(speeches) else worst
+    worst = [combine([min(speech.possible, key=_place) for speech in speeches]), *_clashes(speeches)]
+    return min([*worst, by_tier] if _tier_may_decide(speeches) else worst, key=_place)
+
+
+def _clashes(speeches: tuple[Speech, ...]) -> list[Outcome]:
+    """The redaction of rows on which two policies speak masks of one kind with different parameters (S14)."""
+    found = []
+    for one, other in combinations(speeches, 2):
+        for outcome in one.possible:
+            alike = (each.mask for each in other.possible if each.mask is not None and each.kind == outcome.kind)
+            if any(mask != outcome.mask for mask in alike):
+                found.append(replace(outcome, mask=REDACT))
+    return found
 
 
 def _tier_may_decide(speeches: tuple[Speech, ...]) -> bool:
@@ -271,17 +300,3 @@ def _deciding(speeches: tuple[Speech, ...], by_tier: Outcome) -> tuple[Speech, .
     if by_tier.effect is not Effect.ALLOW and _tier_may_decide(speeches):
         return ()
     return tuple(s for s in speeches if any(outcome.effect is not Effect.ALLOW for outcome in s.possible))
-
-
-def _teller(speech: Speech) -> Callable[[Row, Parameters], Outcome | None]:
-    steps: tuple[tuple[Condition | None, Outcome | None], ...] = tuple(
-        (None if branch.where is None else condition(branch.where), branch.outcome) for branch in speech.branches
-    )
-
-    def tell(row: Row, parameters: Parameters) -> Outcome | None:
-        for test, outcome in steps:
-            if test is None or test(row, parameters):
-                return outcome
-        return None
-
-    return tell

@@ -89,6 +89,7 @@ class RunningMesh:
         _LOG.info("adapters ready", extra={"count": len(self.world.lines)})
         _LOG.info("governance ready", extra={"count": len(self.start.plan.rules.fields)})
         await self.store.register(self.start.plan, self.resolver)
+        await self.store.deployed(self.start.plan, self.start.config, self.built.sources)
         await self.feed.use(self.start.plan)
         _LOG.info("catalog ready", extra={"count": len(self.start.plan.entities)})
         self._use(self.world)
@@ -148,6 +149,7 @@ class RunningMesh:
         try:
             new = await self._make(plan, old)
             await self.store.register(plan, self.resolver)
+            await self.store.deployed(plan, self.start.config, self.built.sources)
             await self.feed.use(plan)
         except StartFailed as failure:
             telling.failed("the changed specs cannot be served; the mesh goes on as it was", failure)
