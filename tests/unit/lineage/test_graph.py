@@ -119,3 +119,9 @@ def test_queries_in_queries_are_followed_within_a_bound() -> None:
     assert [(flow.table, flow.column, flow.certain) for flow in deep.columns["a"]] == [(("t",), "", False)]
     assert not read_statement("SELECT FROM WHERE", "postgres", ["a"]).whole
     assert not read_statement("SELECT " + "(" * 3000 + "a" + ")" * 3000, "postgres", ["a"]).whole
+
+
+def test_a_way_that_shows_the_value_counts_before_one_that_masks_it() -> None:
+    masked = Edge(at("a"), at("b"), Subtype.TRANSFORMATION, "md5(f) || f", masking=True)
+    shown = replace(masked, masking=False)
+    assert graph([masked, shown]).edges == graph([shown, masked]).edges == (shown,)

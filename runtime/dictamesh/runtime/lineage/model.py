@@ -4,7 +4,7 @@
 Words for transformations are those of OpenLineage's column lineage facet.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -101,11 +101,6 @@ class Edge:
     def type(self) -> Type:
         return Type.DIRECT if self.subtype in DIRECT else Type.INDIRECT
 
-    @property
-    def order(self) -> tuple[Node, Node, str, str, str]:
-        """What edges are sorted by."""
-        return self.source, self.target, self.subtype, self.description, self.provenance
-
 
 @dataclass(frozen=True)
 class Graph:
@@ -118,7 +113,7 @@ class Graph:
     def nodes(self) -> tuple[Node, ...]:
         """Every node, sorted."""
         ends = {end for edge in self.edges for end in (edge.source, edge.target)}
-        return tuple(sorted(ends | set(self.standing), key=lambda each: (each.namespace, each.name, each.field)))
+        return tuple(sorted(ends | set(self.standing), key=_key))
 
     @cached_property
     def into(self) -> Mapping[Node, tuple[Edge, ...]]:
@@ -132,19 +127,24 @@ class Graph:
 
 
 def graph(edges: Iterable[Edge], standing: Iterable[Node] = ()) -> Graph:
-    """Make a graph; the order of `edges` does not matter."""
+    """Make a graph; the order of `edges` does not matter. Of two that differ in `masking` alone the open one counts."""
     unique: dict[tuple[object, ...], Edge] = {}
     for edge in edges:
-        unique.setdefault((edge.source, edge.target, edge.subtype, edge.description, edge.provenance), edge)
-    ordered = sorted(unique.values(), key=lambda edge: (_key(edge.source), _key(edge.target), edge.order[2:]))
-    return Graph(tuple(ordered), tuple(dict.fromkeys(standing)))
+        key = (edge.source, edge.target, edge.subtype, edge.description, edge.provenance)
+        if key not in unique or not edge.masking:
+            unique[key] = edge
+    return Graph(tuple(sorted(unique.values(), key=_order)), tuple(dict.fromkeys(standing)))
+
+
+def _order(edge: Edge) -> tuple[object, ...]:
+    return _key(edge.source), _key(edge.target), edge.subtype, edge.description, edge.provenance
 
 
 def _key(each: Node) -> tuple[str, str, str]:
     return each.namespace, each.name, each.field
 
 
-def _grouped(pairs: Iterator[tuple[Node, Edge]] | Iterable[tuple[Node, Edge]]) -> Mapping[Node, tuple[Edge, ...]]:
+def _grouped(pairs: Iterable[tuple[Node, Edge]]) -> Mapping[Node, tuple[Edge, ...]]:
     found: dict[Node, list[Edge]] = {}
     for key, edge in pairs:
         found.setdefault(key, []).append(edge)
