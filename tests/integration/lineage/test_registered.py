@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from dictamesh.runtime.catalog.data_lineage.activity import Flowed, record_flows
+from dictamesh.runtime.catalog.data_lineage.registration import lineage_rows, register_lineage
+from dictamesh.runtime.catalog.data_lineage.walking import DIRECTIONS, lineage
 from dictamesh.runtime.catalog.errors import EntityNotFound, InvalidRequest
-from dictamesh.runtime.catalog.lineage.activity import Flowed, record_flows
-from dictamesh.runtime.catalog.lineage.registration import lineage_rows, register_lineage
-from dictamesh.runtime.catalog.lineage.walking import DIRECTIONS, lineage
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.catalog.registration import register
 from dictamesh.runtime.compile.plan import Plan
@@ -73,7 +73,7 @@ async def test_the_catalog_walks_as_the_plan_does(registered: Pool, plan: Plan, 
             expected = {(edge.source.id, edge.target.id, edge.subtype.value) for edge in here.edges}
             assert {(e["from"], e["to"], e["subtype"]) for e in there.edges} == expected, (node.id, depth)
             depths = {step.node.id: step.depth for step in here.nodes}
-            assert {n["id"]: n["depth"] for n in there.nodes if n["id"] in depths} == depths
+            assert {n["address"]: n["depth"] for n in there.nodes if n["address"] in depths} == depths
             assert there.truncated == here.truncated
 
 
@@ -125,9 +125,12 @@ async def test_what_is_hidden_is_not_there(registered: Pool) -> None:
 
 async def test_a_product_and_an_entity_are_addresses(registered: Pool) -> None:
     product = await lineage(registered, "invoices", "both", 1)
-    assert [node["id"] for node in product.nodes if node["depth"] == 0] == ["invoices#Invoice", "invoices#InvoiceItem"]
+    assert [node["address"] for node in product.nodes if node["depth"] == 0] == [
+        "invoices#Invoice",
+        "invoices#InvoiceItem",
+    ]
     entity = await lineage(registered, "invoices#Invoice", "downstream", 1)
-    assert {node["id"] for node in entity.nodes} == {
+    assert {node["address"] for node in entity.nodes} == {
         "invoices#Invoice",
         "graphql:Invoice",
         "topic:finance.erp.invoice.entity_changed",
@@ -147,7 +150,7 @@ async def test_a_circle_ends(registered: Pool, plan: Plan, drawn: Graph) -> None
     here = walk(circle, "graphql:Invoice.total", "both", 10)
     assert here is not None
     assert len(found.edges) == len(here.edges)
-    assert {node["id"] for node in found.nodes} == {step.node.id for step in here.nodes}
+    assert {node["address"] for node in found.nodes} == {step.node.id for step in here.nodes}
 
 
 async def test_flows_are_averaged_over_their_calls(registered: Pool, plan: Plan, drawn: Graph) -> None:

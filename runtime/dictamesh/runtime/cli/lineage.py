@@ -15,7 +15,9 @@ from dictamesh.specs.suggest import suggest
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("address", help="Product#Entity.field, Product#Entity, a product, or an id that lineage prints")
+    parser.add_argument(
+        "address", help="Product#Entity.field, Product#Entity, a product, or another that lineage prints"
+    )
     parser.add_argument("--direction", choices=DIRECTIONS, default="both", help="which way to look (default: both)")
     parser.add_argument("--depth", type=int, default=DEEPEST, metavar="N", help=f"how far to look, 1 to {DEEPEST}")
     parser.add_argument("--format", choices=["text", "json", "mermaid"], default="text", help="how to print")

@@ -25,7 +25,7 @@ def as_json(walk: Walk) -> dict[str, Any]:
 
 def node_as_json(node: Node) -> dict[str, Any]:
     return {
-        "id": node.id,
+        "address": node.id,
         "kind": node.kind.value,
         "namespace": node.namespace,
         "name": node.name,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from dictamesh.runtime.catalog.lineage.routes import Taking, lineage_routes
+from dictamesh.runtime.catalog.data_lineage.routes import Taking, lineage_routes
 from dictamesh.runtime.catalog.queries import Locations
 from dictamesh.runtime.catalog.routes import Access, RequestRefused
 from dictamesh.runtime.catalog.routes import routes as catalog_routes

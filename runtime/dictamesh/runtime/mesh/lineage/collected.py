@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from dictamesh.runtime.catalog.lineage.activity import Flowed
+from dictamesh.runtime.catalog.data_lineage.activity import Flowed
 
 JOBS = 1000  # different operations of one window; more are counted together
 OTHERS = ("and-others",)  # no name of a root field

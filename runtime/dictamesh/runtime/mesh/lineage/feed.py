@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from dictamesh.runtime.catalog.data_lineage.activity import record_flows
+from dictamesh.runtime.catalog.data_lineage.events import CatalogSink
+from dictamesh.runtime.catalog.data_lineage.registration import lineage_rows, register_lineage
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
-from dictamesh.runtime.catalog.lineage.activity import record_flows
-from dictamesh.runtime.catalog.lineage.events import CatalogSink
-from dictamesh.runtime.catalog.lineage.registration import lineage_rows, register_lineage
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.gateway.contract import Run as Execute

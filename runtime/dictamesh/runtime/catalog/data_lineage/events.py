@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
+from dictamesh.runtime.catalog.data_lineage.keys import key_of
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
-from dictamesh.runtime.catalog.lineage.keys import key_of
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.lineage.openlineage.events import Event
 from dictamesh.runtime.observe.lineage.emitter import SinkFailed

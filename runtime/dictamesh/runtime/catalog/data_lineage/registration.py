@@ -9,7 +9,7 @@ import orjson
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from dictamesh.runtime.catalog.lineage.keys import key_of, node_key
+from dictamesh.runtime.catalog.data_lineage.keys import key_of, node_key
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.lineage.model import Edge, Graph, Kind, Node

@@ -10,9 +10,9 @@ from typing import Any, Generic, TypeVar
 import orjson
 from aiohttp import web
 
-from dictamesh.runtime.catalog.lineage.events import kept_events
-from dictamesh.runtime.catalog.lineage.ingest import take_in
-from dictamesh.runtime.catalog.lineage.walking import DEFAULT_DEPTH, DIRECTIONS, lineage
+from dictamesh.runtime.catalog.data_lineage.events import kept_events
+from dictamesh.runtime.catalog.data_lineage.ingest import take_in
+from dictamesh.runtime.catalog.data_lineage.walking import DEFAULT_DEPTH, DIRECTIONS, lineage
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.catalog.queries import entity_types
 from dictamesh.runtime.catalog.routes import (

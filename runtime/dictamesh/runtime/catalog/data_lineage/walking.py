@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lineage read from the catalog: from an address up or down, as of an instant, within what the caller may know of."""
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Literal
 
 from dictamesh.runtime.catalog.errors import EntityNotFound, InvalidRequest
@@ -34,7 +35,7 @@ SELECT edge::text AS edge, node, near, steps, cut
        %(hidden)s::text[])
 """
 _NODES = b"""
-SELECT n.id AS number, n.address AS id, n.kind, n.namespace, n.name, nullif(n.field, '') AS field, n.entity,
+SELECT n.id AS number, n.address, n.kind, n.namespace, n.name, nullif(n.field, '') AS field, n.entity,
        n.mesh IS NULL AS external
   FROM dictamesh_lineage_nodes n WHERE n.id = ANY (%(nodes)s)
 """
@@ -122,8 +123,13 @@ async def lineage(
     )
 
 
+def provider(pool: Pool) -> Callable[[str, Direction, int, datetime | None], Awaitable[LineageAnswer]]:
+    """Return who knows lineage by address, direction, depth and instant; whoever asks, nothing is hidden."""
+    return partial(lineage, pool)
+
+
 async def _nodes(pool: Pool, depths: dict[int, int]) -> tuple[dict[str, Any], ...]:
     found = await pool.rows(_NODES, {"nodes": sorted(depths)})
     told = [{**row, "depth": depths[row["number"]]} for row in found]
-    told.sort(key=lambda row: (row["depth"], row["id"], row.pop("number")))
+    told.sort(key=lambda row: (row["depth"], row["address"], row.pop("number")))
     return tuple(told)
