@@ -19,6 +19,7 @@ COMMANDS = {
     "query": "answer a GraphQL operation without a server",
     "policy": "test or explain policies",
     "contract-test": "hold a product against its contract",
+    "scan": "look for untagged personal data in the sources and propose tags",
     "migrate": "bring the catalog's tables up or down, or show their state",
     "doctor": "check what the mesh depends on",
 }
