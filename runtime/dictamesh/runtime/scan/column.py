@@ -12,6 +12,8 @@ from typing import Any
 from dictamesh.runtime.scan.formats import LONGEST
 
 MOST = 1_000  # distinct values that are looked at
+MOST_PROSE = 300  # distinct texts that are searched
+LONGEST_PROSE = 3_000  # characters of a text that are searched
 _PROSE_WORDS = 5  # words of a text that is no single value any more
 _COUNTING = 0.9  # share of neighbours that follow each other in a column that counts
 
@@ -36,6 +38,12 @@ class Column:
         """The distinct values as text, in the order of their coming; numbers without a fraction as digits."""
         found = dict.fromkeys(text for value in self.values if (text := as_text(value)))
         return tuple(found)[:MOST]
+
+    @cached_property
+    def sentences(self) -> tuple[str, ...]:
+        """The distinct texts at more of their length, for a search within them."""
+        found = dict.fromkeys(value[:LONGEST_PROSE] for value in self.values if isinstance(value, str) and value)
+        return tuple(found)[:MOST_PROSE]
 
     @cached_property
     def dates(self) -> tuple[date, ...]:

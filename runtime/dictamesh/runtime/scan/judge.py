@@ -16,6 +16,7 @@ from dictamesh.runtime.scan.dates import share_of_births
 from dictamesh.runtime.scan.evidence import Evidence, Verdict
 from dictamesh.runtime.scan.formats import FORMATS, Format
 from dictamesh.runtime.scan.formats.contact import NATIONAL, phone_national
+from dictamesh.runtime.scan.prose import judge_prose
 from dictamesh.specs.pii import MAX_VALUE, Hint, KindName, Names, Pattern, Strength, hints
 
 THRESHOLD = 0.5  # confidence from which a tag is proposed
@@ -38,7 +39,7 @@ class Detection:
 
 
 def judge(column: Column, detection: Detection, today: date | None = None) -> list[Verdict]:
-    """What a column of single values seems to hold, surest first; only what reaches the threshold."""
+    """What a column seems to hold, surest first; only what reaches the threshold. Free text may hold several kinds."""
     own = _own(column, detection)
     told = {hint.kind: hint for hint in hints(column.name)}
     found: dict[KindName, Verdict] = {}
@@ -47,7 +48,8 @@ def judge(column: Column, detection: Detection, today: date | None = None) -> li
         if verdict is not None:
             found[kind] = verdict
     ranked = sorted(found.values(), key=lambda each: (-each.confidence, each.kind or ""))
-    return [*own, *_best(ranked)]
+    single = _best(ranked)
+    return [*own, *single, *(judge_prose(column) if column.prose and not single else ())]
 
 
 def _best(ranked: list[Verdict]) -> list[Verdict]:
