@@ -17,6 +17,7 @@ _EMAIL = re.compile(
     r"(?:[A-Za-z]{2,24}|xn--[A-Za-z0-9-]{2,59})"
 )
 _FILES = frozenset({"png", "jpg", "jpeg", "gif", "svg", "webp", "js", "css", "pdf", "zip", "exe", "json", "html"})
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _PHONE = re.compile(r"\+?[\d\s().\-/]{6,24}(?:\s?(?:x|ext\.?|#)\s?\d{1,6})?", re.IGNORECASE)
 
 
@@ -41,7 +42,7 @@ def phone_international(text: str) -> bool:
 def phone_national(text: str, regions: Iterable[str] = REGIONS) -> bool:
     """A number as it is dialled within one of some regions."""
     value = text.strip()
-    if not _PHONE.fullmatch(value) or value.startswith("+"):
+    if not _PHONE.fullmatch(value) or value.startswith("+") or _DAY.fullmatch(value):
         return False
     return any(_valid(value, region) for region in regions)
 

@@ -25,7 +25,7 @@ _STREET = re.compile(
     r"|gatan|gata|vägen|veien|vegen|gade|vej|stræde|katu|tie)(?:\W|$)",
     re.IGNORECASE,
 )
-_NUMBER = re.compile(r"(?:^|\s|,|#)\d{1,5}(?:\s?[a-zA-Z]|[/-]\d{1,4})?(?:$|[\s,.])", re.ASCII)
+_NUMBER = re.compile(r"(?:^|\s|,|#)\d{1,5}(?:\s?[a-zA-Z]|[/-]\w{1,4})?(?:$|[\s,.])", re.ASCII)
 
 
 def postcode(text: str) -> bool:

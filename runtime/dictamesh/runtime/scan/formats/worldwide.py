@@ -92,7 +92,7 @@ def cn_resident_id(text: str) -> bool:
 
 def kr_rrn(text: str) -> bool:
     """Resident registration number as it is written: date of birth, a dash, seven digits of which the last checks."""
-    if not re.fullmatch(r"\d{6}-[1-8]\d{6}", text.strip(), re.ASCII):
+    if not re.fullmatch(r"\d{6}-\d{7}", text.strip(), re.ASCII):
         return False
     number = compact(text)
     check = (11 - weighted(number[:12], (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)) % 11) % 10

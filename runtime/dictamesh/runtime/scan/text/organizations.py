@@ -9,9 +9,9 @@ from dictamesh.runtime.scan.text.tokens import tokens
 
 _NAME = r"[A-Z][\w&'’-]{0,40}(?: (?:and |& |of |the )?[A-Z][\w&'’-]{0,40}){0,4}"
 _FORMED = re.compile(
-    r"\b(?:[A-Z][\w&'’-]{0,40},? (?:and |& )?){1,4}(?:Inc|Ltd|LLC|LLP|PLC|GmbH|AG|SE|KG|SA|SAS|SARL|SpA|BV|NV|AB|Oy|ApS|Corp"
-    r"|Corporation|Company|Co|Group|Holdings?|Partners|Associates|Consulting|Software|Systems|Solutions|Technologies"
-    r"|Industries|Bank|Insurance|Foundation|Institute|Sons|Brothers)\b\.?"
+    r"\b(?:[A-Z][\w&'’-]{0,40},? (?:and |& )?){1,4}(?:Inc|Ltd|LLC|LLP|PLC|GmbH|AG|SE|KG|SA|SAS|SARL|SpA|BV|NV|AB|Oy|ApS"
+    r"|Corp|Corporation|Company|Co|Group|Holdings?|Partners|Associates|Consulting|Software|Systems|Solutions"
+    r"|Technologies|Industries|Bank|Insurance|Foundation|Institute|Sons|Brothers)\b\.?"
 )
 _CUED = re.compile(
     r"\b(?:works? for|worked for|working for|works? at|worked at|employed (?:by|at)|at|joined|founded"
@@ -24,7 +24,8 @@ _ACTING = re.compile(
     r"| is an? (?:501|non-?profit|company|startup|firm|provider|charity))"
 )
 _PARTNERS = re.compile(
-    r"\b(?P<name>[A-Z]\w{1,40}, [A-Z]\w{1,40},? (?:and|&) [A-Z]\w{1,40})(?= (?:website|headquarters|shares|stock|offices?|LLP)\b)"
+    r"\b(?P<name>[A-Z]\w{1,40}, [A-Z]\w{1,40},? (?:and|&) [A-Z]\w{1,40})"
+    r"(?= (?:website|headquarters|shares|stock|offices?|LLP)\b)"
 )
 
 
