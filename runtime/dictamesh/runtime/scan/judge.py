@@ -221,7 +221,7 @@ _LOOKS: Mapping[KindName, Callable[[str], bool]] = {
     "passport": lambda text: _digits(text) >= 4 and len(text) <= 20,
     "driver-licence": lambda text: _digits(text) >= 4 and len(text) <= 30,
     "iban": lambda text: _digits(text) >= 5,
-    "card": lambda text: _digits(text) >= 3,
+    "card": lambda text: _digits(text) >= 12 or "*" in text or text.isdecimal(),
     "ip": lambda text: "." in text or ":" in text,
     "mac": lambda text: ":" in text or "-" in text or "." in text,
     "coordinates": lambda text: _digits(text) >= 2,

@@ -108,7 +108,7 @@ def _phone(text: str, around: str) -> float:
     )
 
 
-_IDS = tuple(each.check for each in EUROPEAN if each.base_rate <= 0.01)
+_IDS = tuple(each.check for each in EUROPEAN if each.alone >= 0.9)
 
 _RULES = (
     _Rule("email", _EMAIL, _surely(lambda text: email(text.rstrip(".")))),
