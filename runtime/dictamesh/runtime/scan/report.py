@@ -61,16 +61,16 @@ def as_text(result: Result, samples: Mapping[str, Sample]) -> Iterator[str]:
             yield f"{address}: not read ({sample.failed}); judged by names alone"
     rows = sum(each.rows for each in samples.values())
     left = sum(bool(each.note) for each in result.findings)
-    told = f"{len(result.findings)} findings, {left} of them not in the patch" if left else _counted(result)
-    yield f"{len(samples)} entities, {rows:,} rows: {told}"
+    told = _many(len(result.findings), "finding") if result.findings else "no findings"
+    more = f", {left} of them not in the patch" if left else ""
+    yield f"{_many(len(samples), 'entity', 'entities')}, {_many(rows, 'row')}: {told}{more}"
     if result.texts:
         yield ""
         yield unified(result.texts).rstrip("\n")
 
 
-def _counted(result: Result) -> str:
-    count = len(result.findings)
-    return f"{count} finding{'' if count == 1 else 's'}" if count else "no findings"
+def _many(count: int, one: str, many: str = "") -> str:
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
 def _name(of: Proposal | Dismissed) -> str:

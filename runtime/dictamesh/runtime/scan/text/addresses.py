@@ -10,10 +10,11 @@ _WORD = r"[^\W\d_][\w'’.-]*"
 _WAY = (
     r"(?:street|st|road|rd|avenue|ave|boulevard|blvd|lane|ln|drive|dr|court|ct|square|sq|terrace|crescent|close|highway"
     r"|hwy|parkway|pkwy|place|pl|way|row|rue|allée|impasse|chemin|calle|avenida|avda|paseo|plaza|via|viale|piazza|corso"
-    r"|rua|ulica|ul|utca|út|útja|tér|rkp|gate|gata|vej|väg|platz|allee)"
+    r"|alameda|glorieta|pasaje|callejón|travesía|largo|strada|vicolo|rua|ulica|ul|utca|út|útja|tér|rkp|gate|gata|vej|väg"
+    r"|platz|allee)"
 )
 _COMPOUND = (
-    r"[^\W\d_]{2,}(?:str\.|straße|strasse|straat|gasse|weg|platz|allee|ring|damm|ufer|laan|plein|kade|gracht|gatan|vägen"
+    r"(?:[^\W\d_]{2,20}-){0,3}[^\W\d_]{0,30}(?:str\.|straße|strasse|straat|gasse|weg|platz|allee|ring|damm|ufer|laan|plein|kade|gracht|gatan|vägen"
     r"|veien|vegen|gade|gata)"
 )
 _UNIT = r"(?:apt|apartment|suite|unit|floor|flat|room|ste|wohnung|etage)\.?\s*#?\s*\d{1,5}[a-z]?"
@@ -27,13 +28,16 @@ _NUMBERED = re.compile(
 )
 # Hauptstraße 12, rue Descartes 48
 _NAMED = re.compile(
-    rf"(?<!\w)(?:{_COMPOUND}|{_WAY}\s+{_WORD}(?:\s+{_WORD})?)\s+\d{{1,5}}[a-z]?\b(?:,?\s+{_UNIT})?", re.IGNORECASE
+    rf"(?<!\w)(?:{_COMPOUND}|{_WAY}(?:\s+{_WORD}){{1,4}})\s+\d{{1,5}}(?:[a-z]|/\d{{1,3}})?\b(?:,?\s+{_UNIT})?",
+    re.IGNORECASE,
 )
 # 12 Ibirapita 80 at the end of a line or part
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b"
 _DOUBLE = re.compile(
     rf"{_NUMBER}[ ]+(?!{_MONTH})(?:{_WORD}[ ]+){{1,3}}\d{{1,5}}\b\.?(?=\s*[\n,]|\s+{_UNIT})", re.IGNORECASE
 )
+# 18875 Leonard Keys Suite 694
+_WITH_UNIT = re.compile(rf"{_NUMBER}[ ]+(?:{_WORD},?[ ]+){{1,3}}{_UNIT}", re.IGNORECASE)
 _UNITS = re.compile(rf"\b{_UNIT}", re.IGNORECASE)
 _ZIP = re.compile(
     r"\b(?:zip|zip code|postcode|postal code|plz|postleitzahl|code postal)\b\W{0,3}"
@@ -63,7 +67,7 @@ _MOST_PARTS = 4
 
 def addresses(text: str) -> Iterator[Span]:
     """Addresses and their parts; they may overlap."""
-    for pattern, score in ((_NUMBERED, 0.93), (_NAMED, 0.92), (_CORNER, 0.94), (_DOUBLE, 0.91)):
+    for pattern, score in ((_NUMBERED, 0.93), (_NAMED, 0.92), (_CORNER, 0.94), (_DOUBLE, 0.91), (_WITH_UNIT, 0.92)):
         for found in pattern.finditer(text):
             yield _followed(text, found.start(), found.end(), score)
     yield from (Span(*found.span(), "address", 0.8) for found in _UNITS.finditer(text))

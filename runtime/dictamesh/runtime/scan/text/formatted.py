@@ -44,14 +44,15 @@ _SPELLED = re.compile(
     re.IGNORECASE,
 )
 _PHONE = re.compile(
-    r"(?<![\w.+/-])\+?\(?\d{1,15}\)?(?:[ ./-]{1,2}\(?\d{1,6}\)?){0,6}"
+    r"(?<![\w.+/-])\+?\(?\d{1,15}\)?(?:(?:[ ./-]{1,2}\(?|\(|(?<=\)))\d{1,10}\)?){0,7}"
     r"(?:\s?(?:x|ext\.?|extension)\s?\d{1,6})?(?![\w/-])",
     re.IGNORECASE,
 )
 
 _SAYS_PHONE = re.compile(
     r"\b(?:phone|call|calls|called|calling|mobile|cell|tel|telephone|fax|desk|office|contact|reach|dial|text|sms|whatsapp"
-    r"|telefon|handy|rufnummer|anrufen|tél|téléphone|appel\w*|teléfono|móvil|llam\w+|telefono|cellulare|chiam\w+|bel\w*)\b",
+    r"|my (?:new |work |home )?number|telefon|handy|rufnummer|anrufen|tél|téléphone|appel\w*|teléfono|móvil|llam\w+"
+    r"|telefono|cellulare|chiam\w+|bel\w*)\b",
     re.IGNORECASE,
 )
 _SAYS_CARD = re.compile(r"\b(?:card|visa|mastercard|amex|kreditkarte|carte|tarjeta|carta)\b", re.IGNORECASE)

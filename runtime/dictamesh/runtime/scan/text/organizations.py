@@ -9,9 +9,10 @@ from dictamesh.runtime.scan.text.tokens import tokens
 
 _NAME = r"[A-Z][\w&'’-]{0,40}(?: (?:and |& |of |the )?[A-Z][\w&'’-]{0,40}){0,4}"
 _FORMED = re.compile(
-    r"\b(?:[A-Z][\w&'’-]{0,40},? (?:and |& )?){1,4}(?:Inc|Ltd|LLC|LLP|PLC|GmbH|AG|SE|KG|SA|SAS|SARL|SpA|BV|NV|AB|Oy|ApS"
-    r"|Corp|Corporation|Company|Co|Group|Holdings?|Partners|Associates|Consulting|Software|Systems|Solutions"
-    r"|Technologies|Industries|Bank|Insurance|Foundation|Institute|Sons|Brothers)\b\.?"
+    r"\b(?:[A-Z][\w&'’-]{0,40},? (?:and |& )?){1,4}"
+    r"(?:Inc|Ltd|LLC|LLP|PLC|GmbH|AG|SE|KG|SA|SAS|SARL|SpA|BV|NV|AB|HB|Oy|ApS|Corp|Corporation|Company|Co|Group|Groep"
+    r"|Gruppe|Gruppo|Holdings?|Partners|Associates|Consulting|Software|Systems|Solutions|Technologies|Industries|Bank"
+    r"|Insurance|Foundation|Institute|Sons|Brothers)\b\.?"
 )
 _CUED = re.compile(
     r"\b(?:works? for|worked for|working for|works? at|worked at|employed (?:by|at)|at|joined|founded"
