@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import cached_property
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from itertools import pairwise
 from typing import Any
+from uuid import UUID
 
 from dictamesh.runtime.scan.formats import LONGEST
 
@@ -99,6 +101,10 @@ def as_text(value: Any) -> str:
             return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
         case datetime() | date() | time():
             return value.isoformat()
+        case IPv4Interface() | IPv6Interface():  # a driver's own types; an interface is an address, too
+            return str(value.ip)
+        case IPv4Address() | IPv6Address() | UUID():
+            return str(value)
     return ""
 
 
