@@ -2,7 +2,7 @@
 """The whole scan: samples in, findings and patched texts out. Values go no further than the checks."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 
 from dictamesh.runtime.scan.amend import Unwritable, column_edits, field_edits, tag_edits
@@ -50,11 +50,12 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """The proposals for one entity with their edits: what belongs together, for fields share columns."""
+    """The proposals for one entity with their edits; `found` are those that nothing else brought about."""
 
+    entity: ResolvedEntity
+    found: Proposals
     proposals: tuple[Proposal, ...]
     edits: tuple[Edit, ...]
-    new_tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def conclude(tree: Tree, samples: Mapping[str, Sample], today: date, check: Check) -> Result:
@@ -95,7 +96,7 @@ def _group(entity: ResolvedEntity, found: Proposals) -> _Group:
     except Unwritable as reason:
         told = f"edit it by hand: {reason}"
         proposals = [replace(each, note=told) if each in live else each for each in proposals]
-    return _Group(tuple(proposals), tuple(edits), found.new_tags)
+    return _Group(entity, found, tuple(proposals), tuple(edits))
 
 
 def _floor(proposal: Proposal, others: Iterable[Proposal]) -> int:
@@ -113,11 +114,32 @@ def _edits(entity: ResolvedEntity, proposal: Proposal, floor: int) -> list[Edit]
 
 
 def _accepted(tree: Tree, groups: list[_Group], check: Check) -> list[_Group]:
-    """The groups, those that make the tree invalid without their edits."""
+    """The groups, those that make the tree invalid without their edits.
+
+    Halves are tried until the culprits are found: few of many groups cost few checks.
+    """
     if _valid(tree, groups, check):
         return groups
-    kept = [group if _valid(tree, [group], check) else _unwritten(group) for group in groups]
+    if len(groups) == 1:
+        return [_piecemeal(tree, groups[0], check)]
+    middle = len(groups) // 2
+    kept = [*_accepted(tree, groups[:middle], check), *_accepted(tree, groups[middle:], check)]
     return kept if _valid(tree, kept, check) else [_unwritten(group) for group in groups]
+
+
+def _piecemeal(tree: Tree, group: _Group, check: Check) -> _Group:
+    """A group that is not valid as a whole, with as many of its proposals as are, each with all that follows from it."""
+    kept = replace(group, proposals=(), edits=())
+    refused: list[Proposal] = []
+    taken: list[Proposal] = []
+    for each in group.found.found:
+        tried = _group(group.entity, replace(group.found, found=[*taken, each]))
+        if _valid(tree, [tried], check):
+            taken.append(each)
+            kept = tried
+        else:
+            refused.append(replace(each, note=each.note or INVALID))
+    return replace(kept, proposals=(*kept.proposals, *refused))
 
 
 def _valid(tree: Tree, groups: Iterable[_Group], check: Check) -> bool:
@@ -127,7 +149,7 @@ def _valid(tree: Tree, groups: Iterable[_Group], check: Check) -> bool:
 
 def _unwritten(group: _Group) -> _Group:
     proposals = tuple(replace(each, note=each.note or INVALID) for each in group.proposals)
-    return _Group(proposals, (), {})
+    return replace(group, proposals=proposals, edits=())
 
 
 def _texts(tree: Tree, groups: Iterable[_Group]) -> dict[str, tuple[str, str]]:
@@ -138,7 +160,7 @@ def _texts(tree: Tree, groups: Iterable[_Group]) -> dict[str, tuple[str, str]]:
         for edit in group.edits:
             by_file.setdefault(edit.file, []).append(edit)
         used = {tag for each in group.proposals if not each.note for tag in each.tags}
-        tags |= {tag: kind for tag, kind in group.new_tags.items() if tag in used}
+        tags |= {tag: kind for tag, kind in group.found.new_tags.items() if tag in used}
     mesh = tree.of_kind("Mesh")
     if mesh is not None:
         for edit in tag_edits(tree.of_kind("Taxonomy"), mesh, tags):
