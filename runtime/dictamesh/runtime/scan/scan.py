@@ -128,7 +128,7 @@ def _accepted(tree: Tree, groups: list[_Group], check: Check) -> list[_Group]:
 
 
 def _piecemeal(tree: Tree, group: _Group, check: Check) -> _Group:
-    """A group that is not valid as a whole, with as many of its proposals as are, each with all that follows from it."""
+    """As many of the proposals of a group as are valid together, each with all that follows from it."""
     kept = replace(group, proposals=(), edits=())
     refused: list[Proposal] = []
     taken: list[Proposal] = []
