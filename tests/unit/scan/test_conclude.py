@@ -225,3 +225,11 @@ def test_any_patch_is_valid_and_the_next_scan_quiet() -> None:
             judged += 1
             assert concluded(result.texts["mesh.yaml"][1], fields, columns).findings == (), seed
     assert judged >= 60
+
+
+def test_a_tag_of_names_that_is_not_personal_is_proposed_once() -> None:
+    text = HEAD.replace("  pii: {pii", "  money: {names: [fee]}\n  pii: {pii")
+    body = "      - {name: cardFee, logicalType: string, classification: public}\nsource: {server: db}\n"
+    result = concluded(text + body, {"cardFee": WORDS})
+    assert "classification: confidential, tags: [money]" in patched(result)
+    assert concluded(result.texts["mesh.yaml"][1], {"cardFee": WORDS}).findings == ()

@@ -85,7 +85,7 @@ class Proposer:
                 verdict
                 for column in columns_of(name, subject.values.of, of_people=people, regions=regions)
                 for verdict in judge(column, self.detection, self.today)
-                if verdict.tag is not None or can_hold(verdict.kind, subject.type)
+                if (verdict.tag not in subject.tags if verdict.kind is None else can_hold(verdict.kind, subject.type))
             ]
             best = max(best, found, key=lambda each: max((verdict.confidence for verdict in each), default=0.0))
         return best

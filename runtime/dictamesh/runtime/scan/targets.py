@@ -53,12 +53,13 @@ class Values:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A target with its names, the type of its single values and a sample of these."""
+    """A target with its names, the type of its single values, a sample of these, and the tags that it has already."""
 
     target: Target
     names: tuple[str, ...]
     type: Type
     values: Values
+    tags: frozenset[str] = frozenset()
 
 
 def subjects(entity: ResolvedEntity, sample: Sample, words: Vocabulary) -> Iterator[Subject]:
@@ -87,7 +88,7 @@ def _fields(entity: ResolvedEntity, sample: Sample) -> Iterator[Subject]:
                 continue
             target = Target(entity.address, "field", path, leaf.site, leaf.column)
             names = tuple(dict.fromkeys(filter(None, (leaf.name, leaf.column))))
-            yield Subject(target, names, _single(leaf.type), Values(values))
+            yield Subject(target, names, _single(leaf.type), Values(values), frozenset(leaf.tags))
 
 
 def _single(type_: Type) -> Type:
@@ -107,7 +108,8 @@ def _declared(entity: ResolvedEntity, sample: Sample, words: Vocabulary) -> Iter
             continue
         site = entity.product_site / "source" / entity.model.name / "columns" / name
         target = Target(entity.address, "declared", name, site, name)
-        yield Subject(target, (name,), types.get(name, STRING), Values(sample.columns.get(name, ())))
+        tags = frozenset(spec.tags) if isinstance(spec, SourceColumnSpec) else frozenset[str]()
+        yield Subject(target, (name,), types.get(name, STRING), Values(sample.columns.get(name, ())), tags)
 
 
 def _live(entity: ResolvedEntity, sample: Sample) -> Iterator[Subject]:
