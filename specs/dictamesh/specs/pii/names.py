@@ -153,7 +153,6 @@ class Names:
 
     def __init__(self, by_tag: Mapping[str, Iterable[str]]) -> None:
         self._tags = {joined(name): tag for tag, names in by_tag.items() for name in names}
-        self._widest = max((len(words(name)) for names in by_tag.values() for name in names), default=0)
         self._known: dict[str, str | None] = {}
 
     def __bool__(self) -> bool:
