@@ -29,7 +29,12 @@ from typing import Any
 from examples.sources import serve
 from tests.support.running import ROOT, TOUR, Runtime, clean_environment, example_sources, running
 
-DOCUMENTS = ("README.md", "docs/tutorial/a-fourth-product.md", "docs/how-to/review-changes.md")
+DOCUMENTS = (
+    "README.md",
+    "docs/tutorial/a-fourth-product.md",
+    "docs/how-to/find-personal-data.md",
+    "docs/how-to/review-changes.md",
+)
 MARK = re.compile(
     r"<!-- (?P<kind>run|output|answer|file|append|edit|restore)(?:: (?P<what>.*?))? -->\n"
     r"(?:(?P<open>```\w+\n)(?P<body>.*?)(?P<close>^```$))?",

@@ -21,6 +21,7 @@ COMMANDS = {
     "policy": "test or explain policies",
     "token": "turn tokens back into what they stand for",
     "contract-test": "hold a product against its contract",
+    "scan": "look for untagged personal data in the sources and propose tags",
     "migrate": "bring the catalog's tables up or down, or show their state",
     "doctor": "check what the mesh depends on",
 }
