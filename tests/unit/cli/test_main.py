@@ -17,7 +17,8 @@ Run = Callable[..., tuple[int, str, str]]
 WORDS = (
     *COMMANDS, "--config", "--format", "json", "text", "xml", "--strict", "--as", "reader", "", "--purpose", "care",
     "--claim", "areas=north", "level=x", "=", "--live", "people", "people#Person.email", "people#", "#", "test",
-    "explain", "--from", ".", "--fail-on", "safe", "reveal", "avro", "graphql", "Person", "{ personsCount }", "{", "-", "--", "--data-dir", "data", "--variables",
+    "explain", "--from", ".", "--fail-on", "safe", "reveal",
+    "avro", "graphql", "Person", "{ personsCount }", "{", "-", "--", "--data-dir", "data", "--variables",
     "{}", "null",
     "--operation", "A", "status", "--help", "-h", "--version", "--vers", "--conf", "--port", "99999", "-1",
     "\udcff\udcfe",
