@@ -17,13 +17,14 @@ Run = Callable[..., tuple[int, str, str]]
 WORDS = (
     *COMMANDS, "--config", "--format", "json", "text", "xml", "--strict", "--as", "reader", "", "--purpose", "care",
     "--claim", "areas=north", "level=x", "=", "--live", "people", "people#Person.email", "people#", "#", "test",
-    "explain", "avro", "graphql", "Person", "{ personsCount }", "{", "-", "--", "--data-dir", "data", "--variables",
+    "explain", "--from", ".", "--fail-on", "safe", "reveal",
+    "avro", "graphql", "Person", "{ personsCount }", "{", "-", "--", "--data-dir", "data", "--variables",
     "{}", "null",
     "--operation", "A", "status", "--help", "-h", "--version", "--vers", "--conf", "--port", "99999", "-1",
     "\udcff\udcfe",
     "\0", "a" * 5000, "\u2028", "--log-level", "loud", "../x", "/", "~", "${env:HOME}", "@format {this}",
 )  # fmt: skip
-RUNS = int(os.environ.get("DICTAMESH_CLI_FUZZ", "400"))
+RUNS = int(os.environ.get("DICTAMESH_CLI_FUZZ", "700"))
 STARTS = {"serve", "migrate", "doctor"}  # those that start servers are tried by name elsewhere
 
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "lineage": "show what a field is made of and where it goes",
     "token": "turn tokens back into what they stand for",
     "contract-test": "hold a product against its contract",
+    "scan": "look for untagged personal data in the sources and propose tags",
     "migrate": "bring the catalog's tables up or down, or show their state",
     "doctor": "check what the mesh depends on",
 }

@@ -163,6 +163,8 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "inputs": "What its fields are made of in other products; tags and tiers flow along.",
         "graphql": "Names of root fields, by entity.",
         "cache": "How long rows may be kept.",
+        "notPersonal": "Fields and declared columns that look like personal data and are none, each with the reason: "
+        "`{Entity.field: reason}`. Neither `scan` nor a warning speaks of them.",
     },
     "Description": {
         "purpose": "What the product is for.",
@@ -350,7 +352,12 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "value": "What is served.",
         "row": "Whether the row exists for the caller.",
     },
-    "Tag": {"description": "What the tag means.", "children": "Tags below this one."},
+    "Tag": {
+        "description": "What the tag means.",
+        "children": "Tags below this one.",
+        "names": "Names of columns that this tag is for: `patient no` is `patient_no`, `patientNo` and `PATIENT-NO`.",
+        "patterns": "RE2 patterns of values that this tag is for; one has to match a value as a whole.",
+    },
 }
 
 

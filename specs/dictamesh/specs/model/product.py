@@ -15,6 +15,7 @@ from dictamesh.specs.model.parts import (
     OneOrMany,
     Part,
     PositiveDuration,
+    Reason,
     Slug,
 )
 
@@ -320,3 +321,4 @@ class Product(Part):
     graphql: dict[str, GraphqlNames] = {}
     output: dict[str, Output] = Field(default={}, description="output ports by entity")
     cache: ProductCache = ProductCache()
+    not_personal: dict[str, Reason] = {}

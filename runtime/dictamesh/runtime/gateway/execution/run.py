@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Execution as the front of the gateway calls it: check uses, fetch, mask, audit, answer."""
 
+import hmac
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -53,6 +54,11 @@ class Execution:
     audit_key: bytes
     keys: Mapping[str, bytes] = field(default_factory=dict)
     now: Callable[[], datetime] = utc_now
+
+    @property
+    def salt(self) -> str:
+        """What digests of hidden keys are salted with: the same for every replica that shares the audit key."""
+        return hmac.digest(self.audit_key, b"order of hidden keys", "sha256").hex()
 
 
 def make_run(execution: Execution) -> Run:
@@ -109,6 +115,7 @@ class _Running:
             parameters={**access.parameters, "now": now, "today": now.date()},
             spent=Spent(operation.limits.rows),
             max_scan=operation.limits.max_scan,
+            salt=self.execution.salt,
         )
         view = View(access, shared.parameters, self.pseudonyms)
         return Context(self.execution.adapters, view, shared, operation.limits)
