@@ -70,9 +70,12 @@ class Feed:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            if self._wanted is not None and not await self._registered(self._wanted):
-                await asyncio.sleep(RETRY_SECONDS)
-                self._changed.set()
+            try:
+                if self._wanted is not None and not await self._registered(self._wanted):
+                    await asyncio.sleep(RETRY_SECONDS)
+                    self._changed.set()
+            except Exception as error:  # noqa: BLE001 - lineage must not end what serves the data
+                _LOG.error("lineage could not be registered", exc_info=error)
 
     async def _registered(self, plan: Plan) -> bool:
         described = Described(plan, naming(plan, self.resolver))
@@ -96,16 +99,21 @@ class Feed:
         due = loop.time() + self._every
         while True:
             await asyncio.sleep(min(FLUSH_SECONDS, self._every))
-            await self._flush()
-            if loop.time() >= due:
-                due = loop.time() + self._every
-                self._tell_window()
+            try:
+                await self._flush()
+                if loop.time() >= due:
+                    due = loop.time() + self._every
+                    self._tell_window()
+            except Exception as error:  # noqa: BLE001 - likewise
+                _LOG.error("what was collected could not be told", exc_info=error)
 
     async def close(self) -> None:
-        """Write and send what is left."""
-        if self._described is not None:
+        """Write and send what is left; never raises."""
+        try:
             await self._flush()
             self._tell_window()
+        except Exception as error:  # noqa: BLE001 - likewise
+            _LOG.error("what was collected could not be told", exc_info=error)
         if self._emitter is not None:
             await self._emitter.close()
 
