@@ -102,6 +102,7 @@ async def test_every_event_is_valid_against_core_and_facets(followed: Followed) 
     sent = followed.sent()
     wrong = {json.dumps(event["job"]["name"]): found for event in sent if (found := faults(event, known))}
     assert wrong == {}
+    print(f"{len(sent)} events, {sum(1 for event in sent for _ in facets(event))} facets valid")
     assert {event.get("eventType") for event in sent} == {None, "START", "COMPLETE", "FAIL"}
     seen = {name for event in sent for name, _ in facets(event)}
     assert seen >= {
