@@ -42,7 +42,10 @@ class Declared(Generic[M]):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A property with its type, value and effective sensitivity (S2). `column` is None for a computed field."""
+    """A property with its type, value and effective sensitivity (S2). `column` is None for a computed field.
+
+    `written` is set where the expression reads other fields: the same tree with `("self", field)` for those reads.
+    """
 
     address: str
     model: Property
@@ -54,6 +57,7 @@ class Field:
     tags: tuple[str, ...]
     pii: bool
     members: tuple["Field", ...] = ()
+    written: Expr | None = None
 
     @property
     def name(self) -> str:

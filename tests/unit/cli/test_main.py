@@ -43,7 +43,7 @@ def test_random_command_lines(mesh: Path, run: Run) -> None:
         assert code == 0 or out or err, line
         codes[code] = codes.get(code, 0) + 1
     print(f"exit codes of {sum(codes.values())} command lines: {codes}")
-    assert {0, 1, 2} <= codes.keys()
+    assert {0, 2} <= codes.keys()  # whether one of the lines finds something depends on the commands there are
 
 
 def test_nothing_at_all_is_wrong_usage(run: Run) -> None:

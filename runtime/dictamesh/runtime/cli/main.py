@@ -19,6 +19,7 @@ COMMANDS = {
     "schema": "print the GraphQL SDL, an Avro schema or the JSON Schema of the spec files",
     "query": "answer a GraphQL operation without a server",
     "policy": "test or explain policies",
+    "lineage": "show what a field is made of and where it goes",
     "token": "turn tokens back into what they stand for",
     "contract-test": "hold a product against its contract",
     "scan": "look for untagged personal data in the sources and propose tags",

@@ -20,7 +20,8 @@ class FieldPlan:
     use it. `column` is the physical name where the value is that column's, converted; None for a computed field.
     `pushed` is None where the source can compute it, else the reason why Python does. `tier` is the effective one
     (`restricted` where none is declared). `members` are the fields of an object, or of the objects in an array,
-    each with an address below this one; masks act on those leaves.
+    each with an address below this one; masks act on those leaves. `written` is set where the field reads others of
+    its entity: `expr` with `("self", field)` for those reads.
     """
 
     address: str
@@ -37,6 +38,7 @@ class FieldPlan:
     description: str = ""
     enum: tuple[tuple[str, str], ...] = ()  # GraphQL name, source text
     members: tuple["FieldPlan", ...] = ()
+    written: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)

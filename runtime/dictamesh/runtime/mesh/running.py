@@ -19,10 +19,11 @@ from dictamesh.runtime.mesh import telling
 from dictamesh.runtime.mesh.build import Built, build_file
 from dictamesh.runtime.mesh.drift import compare
 from dictamesh.runtime.mesh.failure import StartFailed
+from dictamesh.runtime.mesh.lineage.feed import Feed
 from dictamesh.runtime.mesh.lines import states
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.store import Store, open_store
-from dictamesh.runtime.mesh.telemetry import CountedAudit, PlanTelemetry, counted
+from dictamesh.runtime.mesh.telemetry import Both, CountedAudit, PlanTelemetry, counted
 from dictamesh.runtime.mesh.trees import changes
 from dictamesh.runtime.mesh.web import application
 from dictamesh.runtime.mesh.world import Needs, World, make_world
@@ -65,6 +66,7 @@ class RunningMesh:
         self.drain = drain
         self.resolver = Resolver(start.config.parent)
         self.listeners = Listeners(on_state=self._moved, on_attempt=metrics.source_attempt)
+        self.feed = Feed(store.pool, metrics, self.resolver)
         self.l1 = L1(start.plan.mesh.cache.size, stale_for=start.plan.mesh.cache.stale_for)
         self.checks = Checks(breakers=lambda: states(self.world.lines), draining=lambda: drain.draining)
         self.built = start.built
@@ -88,6 +90,7 @@ class RunningMesh:
         _LOG.info("governance ready", extra={"count": len(self.start.plan.rules.fields)})
         await self.store.register(self.start.plan, self.resolver)
         await self.store.deployed(self.start.plan, self.start.config, self.built.sources)
+        await self.feed.use(self.start.plan)
         _LOG.info("catalog ready", extra={"count": len(self.start.plan.entities)})
         self._use(self.world)
         self.gateway = Gateway(self.world.serving)
@@ -95,6 +98,7 @@ class RunningMesh:
         await self._listen(self.start.settings)
         self.checks.mark_started()
         self.metrics.set("ready", 1)
+        self._spawn(self.feed.work())
         if self.start.settings.watch:
             self._spawn(self._watch())
 
@@ -146,6 +150,7 @@ class RunningMesh:
             new = await self._make(plan, old)
             await self.store.register(plan, self.resolver)
             await self.store.deployed(plan, self.start.config, self.built.sources)
+            await self.feed.use(plan)
         except StartFailed as failure:
             telling.failed("the changed specs cannot be served; the mesh goes on as it was", failure)
             if new is not None:
@@ -171,6 +176,7 @@ class RunningMesh:
                 await listening.close()
         if hasattr(self, "world"):
             await self.world.retire(None, 0.1)
+        await self.feed.close()
         await self.store.close()
         return left
 
@@ -183,8 +189,9 @@ class RunningMesh:
             listeners=self.listeners,
             unknown_roles=lambda count: self.metrics.count("unknown_roles_total", by=count),
             observed=self.metrics.graphql_operation,
-            telemetry=lambda plan: PlanTelemetry(self.metrics, plan),
+            telemetry=lambda plan: Both(PlanTelemetry(self.metrics, plan), self.feed.collected),
             admitted=lambda authenticate: counted(self.metrics, authenticate),
+            followed=self.feed.observed,
         )
         return await make_world(plan, needs, before)
 

@@ -54,6 +54,7 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "catalog": "The database of metadata and audit.",
         "audit": "How reads of personal data are recorded.",
         "cache": "The cache of rows in the process.",
+        "lineage": "Lineage events, sent and taken in.",
         "runtime": "Settings of the process.",
     },
     "Anonymous": {"sees": "The highest tier that strangers see in clear where no policy speaks."},
@@ -102,6 +103,8 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "size": "Rows kept of each entity.",
         "staleFor": "How long an expired row may stand in for a source that fails (last known good).",
     },
+    "Lineage": {"openlineage": "Where events of the mesh are sent."},
+    "OpenLineage": {"apiKey": "The bearer token for the collector, by reference."},
     "Resilience": {
         "timeout": "The longest that one attempt may take.",
         "rateLimit": "Calls per time; absent: no limit.",

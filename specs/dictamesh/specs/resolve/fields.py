@@ -2,11 +2,11 @@
 """The fields of an entity: types, columns, expressions, and what each carries (S1..S3)."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dictamesh.specs.diagnostics import Findings
 from dictamesh.specs.documents import Site
-from dictamesh.specs.expressions import Scope
+from dictamesh.specs.expressions import Problems, Scope, check
 from dictamesh.specs.expressions.tree import Call, Column, Expr, Literal, columns
 from dictamesh.specs.model import Entity, EntitySource, Product, Property
 from dictamesh.specs.model.product import Element
@@ -144,14 +144,23 @@ class FieldResolver:
         scope = Scope(names=names, groups={"self": _Own(self, read, place)})
         at = place / "transformLogic"
         expr = checked(model.transform_logic or "", scope, found, at, self.findings, self.address, self._cure)
+        written = self._written(model.transform_logic or "", found, names) if expr is not None and read else None
         names_read = sorted({path[0] for path in columns(expr)}) if expr is not None else []
         read.extend(filter(None, (self.columns.carried(column) for column in names_read)))
         findings = self.findings if self.product.sound(place) else Findings()
         effective = check_carried(self.own[model.name], join(read), "what it reads", place, findings)
         self._warn_pii(model, model.name, names_read, found, effective, place)
-        return self._field(
-            f"{self.address}.{model.name}", model, place, found, (None, expr or Literal(None, found)), effective
-        )
+        value = (None, expr or Literal(None, found))
+        made = self._field(f"{self.address}.{model.name}", model, place, found, value, effective)
+        return replace(made, written=written)
+
+    def _written(self, text: str, wanted: Type, names: dict[str, Expr]) -> Expr | None:
+        """The tree with `self.` reads kept; None where a constant behind one decides the types of the others."""
+        own: dict[str, Expr] = {name: Column(("self", name), each.type) for name, each in self.done.items()}
+        try:
+            return check(text, Scope(names=names, groups={"self": own}), wanted)
+        except Problems:
+            return None
 
     def _cure(self, name: str, hint: str | None) -> str | None:
         if name in self.places:

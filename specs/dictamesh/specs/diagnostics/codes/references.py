@@ -142,4 +142,10 @@ CODES: tuple[Code, ...] = (
         "An input names a field that does not exist, or one that cannot be its end.",
         "Write product#Entity.field for 'from', and Entity.field of this product for 'to'.",
     ),
+    Code(
+        "DM260",
+        "collector of lineage events",
+        "An address that no event can be sent to, or that holds credentials; or a key for no collector.",
+        "Write the collector's address as http://host:port or https://host, and its key under apiKey, by reference.",
+    ),
 )
