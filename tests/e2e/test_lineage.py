@@ -90,7 +90,13 @@ async def followed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fo
             done = Followed(runtime, collector, config.parent, emails)
             await until(lambda: any(e.get("eventType") == "FAIL" for e in collector.events), "the failure is told")
             await until(lambda: any("graphql" in e["job"]["name"] for e in collector.events), "operations are told")
+            await until(lambda: registrations(done.sent()) == 2, "the reload is told")
             yield done
+
+
+def registrations(events: list[dict[str, Any]]) -> int:
+    """How many registrations have ended well."""
+    return sum(event["job"]["name"] == "registration" and event["eventType"] == "COMPLETE" for event in events)
 
 
 async def applied(runtime: Runtime) -> bool:
@@ -334,12 +340,16 @@ async def test_each_operation_or_none(tmp_path: Path) -> None:
         lines = path.read_text().splitlines() if path.exists() else []
         return [event for event in map(json.loads, lines) if event["job"]["name"].startswith("graphql.")]
 
+    def registered(name: str) -> bool:
+        path = config.parent / name
+        return path.exists() and registrations([json.loads(line) for line in path.read_text().splitlines()]) == 1
+
     async with (
         example_sources(tmp_path) as sources,
         running(config, tmp_path / "data", {**sources.environment, "SHOP_URL": "http://127.0.0.1:9"}) as runtime,
     ):
         await runtime.until_said("gateway ready")
-        await until((config.parent / "all.jsonl").exists, "the registration is told")
+        await until(lambda: registered("all.jsonl"), "the registration is told")
         for query in (
             "{ customers(limit: 1) { id } }",
             "{ customersCount }",
@@ -357,10 +367,14 @@ async def test_each_operation_or_none(tmp_path: Path) -> None:
             ("graphql.products", "START"),
             ("graphql.products", "FAIL"),
         ]
+
+        async def five_are_kept() -> bool:
+            return bool((await runtime.get("/api/v1/lineage/events", "steward"))[1]["total"] == 5)
+
         incomplete = json.dumps({"job": {"namespace": "n", "name": "j"}}).encode()
         status, body = await post(runtime, incomplete)
         assert (status, body["error"]["details"]["findings"][0]["message"]) == (400, "'eventTime' is missing")
-        assert (await runtime.get("/api/v1/lineage/events", "steward"))[1]["total"] == 5
+        await until(five_are_kept, "older events are dropped")
         edit(config, "file: all.jsonl, queries: all", "file: none.jsonl, queries: none")
         await until(lambda: applied(runtime), "the reload is applied")
         await runtime.ask("{ customers(limit: 1) { id } }", "support")
