@@ -8,7 +8,19 @@ from typing import Generic, TypeVar
 from dictamesh.specs.documents import Path, Site
 from dictamesh.specs.expressions.tree import Expr
 from dictamesh.specs.manifest import Manifest, Options, Source
-from dictamesh.specs.model import Contract, Entity, EntitySource, Mesh, Policy, Product, Property, Relation, Taxonomy
+from dictamesh.specs.model import (
+    Agreement,
+    Contract,
+    Entity,
+    EntitySource,
+    Input,
+    Mesh,
+    Policy,
+    Product,
+    Property,
+    Relation,
+    Taxonomy,
+)
 from dictamesh.specs.quality import QualityRule
 from dictamesh.specs.rules import RuleTable
 from dictamesh.specs.types import Type
@@ -32,7 +44,10 @@ class Declared(Generic[M]):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A property with its type, value and effective sensitivity (S2). `column` is None for a computed field."""
+    """A property with its type, value and effective sensitivity (S2). `column` is None for a computed field.
+
+    `written` is set where the expression reads other fields: the same tree with `("self", field)` for those reads.
+    """
 
     address: str
     model: Property
@@ -44,6 +59,7 @@ class Field:
     tags: tuple[str, ...]
     pii: bool
     members: tuple["Field", ...] = ()
+    written: Expr | None = None
 
     @property
     def name(self) -> str:
@@ -95,6 +111,16 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Flow:
+    """That one field is made of another, by address. `model` is None where `transformSourceObjects` says it."""
+
+    source: str
+    target: str
+    model: Input | None
+    site: Site
+
+
+@dataclass(frozen=True, slots=True)
 class Specs:
     """A whole mesh that may be compiled. Mappings are by name or address, in sorted order.
 
@@ -105,8 +131,10 @@ class Specs:
     taxonomy: Taxonomy
     products: Mapping[str, Declared[Product]]
     policies: Mapping[str, Declared[Policy]]
+    agreements: Mapping[str, Declared[Agreement]]
     entities: Mapping[str, ResolvedEntity]
     links: tuple[Link, ...]
+    flows: tuple[Flow, ...]
     rules: RuleTable
     pii_tags: frozenset[str]
     contracts: Mapping[str, Declared[Contract]] = field(default_factory=dict)

@@ -37,10 +37,6 @@ SELECT c.relname AS name, d.objsubid AS part, d.description AS text FROM pg_clas
  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
 UNION ALL SELECT proname, 0, obj_description(oid, 'pg_proc') FROM pg_proc WHERE pronamespace = 'public'::regnamespace
 """
-TABLES = b"""
-SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v', 'm', 'p')
-"""
-VERSIONS = [step.version for step in known_migrations()]
 ENTITY_CATALOG = [
     "id",
     "entity_type",
@@ -94,6 +90,7 @@ SCHEMAS = [
     "deprecated_at",
     "retired_at",
 ]
+ALL = [step.version for step in known_migrations()]
 
 
 async def columns(pool: Pool, table: str) -> set[str]:
@@ -109,22 +106,22 @@ async def test_up_status_down_up(pool: Pool) -> None:
     before = await status(pool)
     assert (before.version, len(before.pending)) == (0, len(known_migrations()))
     assert await columns(pool, "dictamesh_schema_migrations") == set(), "status changes nothing"
-    assert [step.version for step in await up(pool)] == VERSIONS
+    assert [step.version for step in await up(pool)] == ALL
     assert await up(pool) == []
     after = await status(pool)
-    assert (after.version, after.pending) == (VERSIONS[-1], ())
-    undone = await down(pool)
-    assert undone is not None
-    assert undone.version == VERSIONS[-1]
-    assert await columns(pool, "dictamesh_entity_catalog") != set(), "down is one step"
-    assert (await status(pool)).version == VERSIONS[-2]
-    for version in reversed(VERSIONS[:-1]):
+    assert (after.version, after.pending) == (ALL[-1], ())
+    while (await status(pool)).version > 1:
+        assert await columns(pool, "dictamesh_audit_logs") != set()
+        version = (await status(pool)).version
         undone = await down(pool)
         assert undone is not None
         assert undone.version == version
+        assert (await status(pool)).version < version, "down is one step"
+    assert await columns(pool, "dictamesh_audit_logs") == set()
+    assert await columns(pool, "dictamesh_entity_catalog") != set()
+    assert await down(pool) is not None
     assert await down(pool) is None
-    assert [row["name"] for row in await pool.rows(TABLES)] == ["dictamesh_schema_migrations"]
-    assert [step.version for step in await up(pool)] == VERSIONS
+    assert [step.version for step in await up(pool)] == ALL
 
 
 async def test_columns(catalog: Pool) -> None:
@@ -146,23 +143,23 @@ async def test_many_runtimes_migrate_at_the_same_time(dsn: str) -> None:
     pools = [await open_pool(dsn, PoolSettings(max_size=2, idle=1)) for _ in range(4)]
     try:
         done = await asyncio.gather(*(up(pool) for pool in pools))
-        assert sorted(step.version for steps in done for step in steps) == VERSIONS
+        assert sorted(step.version for steps in done for step in steps) == ALL
     finally:
         for pool in pools:
             await pool.close()
 
 
 async def test_failed_migration_leaves_nothing(pool: Pool) -> None:
-    steps = [*known_migrations(), broken(VERSIONS[-1] + 1)]
+    steps = [*known_migrations(), broken(ALL[-1] + 1)]
     with pytest.raises(CatalogUnavailable, match="SQLSTATE 22012"):
         await up(pool, steps)
-    assert (await status(pool, steps)).version == VERSIONS[-1]
+    assert (await status(pool, steps)).version == ALL[-1]
     assert await pool.rows(b"SELECT 1 FROM pg_class WHERE relname = 'dictamesh_half'") == []
 
 
 async def test_newer_database_is_refused(catalog: Pool) -> None:
-    with pytest.raises(CatalogUnavailable, match=f"migration {VERSIONS[1]}, which this release does not know"):
-        await up(catalog, known_migrations()[:1])
+    with pytest.raises(CatalogUnavailable, match=f"migration {ALL[-1]}, which this release does not know"):
+        await up(catalog, known_migrations()[:-1])
 
 
 async def test_changed_text_is_refused(catalog: Pool) -> None:

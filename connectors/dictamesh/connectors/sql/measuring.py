@@ -26,7 +26,7 @@ _RESULT = "value"
 def measuring(engine: Engine) -> Sql:
     """Return what a SQL connector can be asked about a source."""
     dialect = Dialect(engine, lambda source: source.options.query)
-    return Sql(engine.value, _measure(dialect), _duplicates(dialect))
+    return Sql(_measure(dialect), _duplicates(dialect))
 
 
 def _measure(dialect: Dialect) -> Callable[[Source, str, str | None], Measure | str]:

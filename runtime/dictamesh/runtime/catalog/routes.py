@@ -30,7 +30,7 @@ P = TypeVar("P")
 Code = Literal[
     "INVALID_REQUEST", "UNAUTHORIZED", "FORBIDDEN", "ENTITY_NOT_FOUND", "INTERNAL_ERROR", "SERVICE_UNAVAILABLE"
 ]
-_HTTP: dict[Code, int] = {
+STATUS: dict[Code, int] = {
     "INVALID_REQUEST": 400,
     "UNAUTHORIZED": 401,
     "FORBIDDEN": 403,
@@ -43,10 +43,11 @@ _HTTP: dict[Code, int] = {
 class RequestRefused(Exception):  # noqa: N818 - the name says what is the case
     """An answer other than 200; ``authenticate`` raises it with ``UNAUTHORIZED`` or ``FORBIDDEN``."""
 
-    def __init__(self, code: Code, message: str, **details: str) -> None:
+    def __init__(self, code: Code, message: str, *, status: int | None = None, **details: object) -> None:
         super().__init__(code, message)
         self.code: Code = code
         self.message = message
+        self.status = status or STATUS[code]
         self.details = details
 
 
@@ -72,17 +73,17 @@ def routes(locations: Locations, access: Access[P]) -> list[web.RouteDef]:
     pool = locations.pool
 
     async def entities(request: web.Request, principal: P) -> object:
-        limit, offset = _number(request, "limit", DEFAULT_LIMIT), _number(request, "offset", 0)
+        limit, offset = number(request, "limit", DEFAULT_LIMIT), number(request, "offset", 0)
         filters = _filters(request)
         seen = {name for name in await entity_types(pool) if access.visible(principal, name)}
         return _page(await list_entities(pool, filters, limit, offset, types=seen))
 
     async def entity(request: web.Request, principal: P) -> object:
-        _known_parameters(request, frozenset())
-        return _if_visible(access, principal, await get_entity(pool, _text(request.match_info["entity_type"])))
+        known_parameters(request, frozenset())
+        return _if_visible(access, principal, await get_entity(pool, plain_text(request.match_info["entity_type"])))
 
     async def locate(request: web.Request, principal: P) -> object:
-        _known_parameters(request, frozenset({"type", "id"}))
+        known_parameters(request, frozenset({"type", "id"}))
         entity_type, record = _required(request, "type"), _required(request, "id")
         if not access.visible(principal, entity_type):
             raise EntityNotFound(entity_type)
@@ -90,15 +91,17 @@ def routes(locations: Locations, access: Access[P]) -> list[web.RouteDef]:
 
     prefix = "/api/v1/catalog"
     return [
-        web.get(f"{prefix}/entities", _answered(access, entities)),
-        web.get(f"{prefix}/entities/{{entity_type}}", _answered(access, entity)),
-        web.get(f"{prefix}/locate", _answered(access, locate)),
+        web.get(f"{prefix}/entities", answered(access, entities)),
+        web.get(f"{prefix}/entities/{{entity_type}}", answered(access, entity)),
+        web.get(f"{prefix}/locate", answered(access, locate)),
     ]
 
 
-def _answered(
+def answered(
     access: Access[P], handler: Callable[[web.Request, P], Awaitable[object]]
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Turn a function from a request and its principal to JSON values into a handler; refusals read as MC-13 has it."""
+
     @functools.wraps(handler)
     async def answer(request: web.Request) -> web.StreamResponse:
         trace = access.trace_id(request)
@@ -129,7 +132,7 @@ def _json(status: int, body: object) -> web.Response:
 
 def _error(refused: RequestRefused, trace: str) -> web.Response:
     error = {"code": refused.code, "message": refused.message, "details": refused.details, "trace_id": trace}
-    response = _json(_HTTP[refused.code], {"error": error})
+    response = _json(refused.status, {"error": error})
     if refused.code == "UNAUTHORIZED":
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
@@ -137,7 +140,7 @@ def _error(refused: RequestRefused, trace: str) -> web.Response:
 
 def _filters(request: web.Request) -> EntityFilter:
     names = frozenset({"entity_type", "domain", "source_system", "status", "contains_pii"})
-    _known_parameters(request, names | {"limit", "offset"})
+    known_parameters(request, names | {"limit", "offset"})
     status = request.query.get("status")
     if status is not None and status not in _STATUSES:
         raise RequestRefused("INVALID_REQUEST", f"status is one of {', '.join(_STATUSES)}", parameter="status")
@@ -148,21 +151,23 @@ def _filters(request: web.Request) -> EntityFilter:
     return EntityFilter(**texts, status=status, contains_pii=None if pii is None else pii == "true")
 
 
-def _known_parameters(request: web.Request, names: frozenset[str]) -> None:
+def known_parameters(request: web.Request, names: frozenset[str]) -> None:
+    """Refuse query parameters that are none of `names`."""
     for name, value in request.query.items():
         if name not in names:
             raise RequestRefused("INVALID_REQUEST", "unknown query parameter", parameter=name[:64])
-        _text(value)
+        plain_text(value)
 
 
-def _text(value: str) -> str:
+def plain_text(value: str) -> str:
     """The value, if PostgreSQL can hold it: no NUL, no broken UTF-8."""
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
         raise RequestRefused("INVALID_REQUEST", "a value holds characters that no name has")
     return value
 
 
-def _number(request: web.Request, name: str, default: int) -> int:
+def number(request: web.Request, name: str, default: int) -> int:
+    """Return a query parameter as a whole number."""
     text = request.query.get(name)
     if text is None:
         return default

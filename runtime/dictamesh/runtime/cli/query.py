@@ -10,11 +10,7 @@ from typing import Any
 import orjson
 import uvloop
 
-from dictamesh.runtime.catalog.audit import open_audit
-from dictamesh.runtime.catalog.audit_file import FILE_NAME, JsonlAudit
-from dictamesh.runtime.catalog.errors import CatalogUnavailable
-from dictamesh.runtime.catalog.ownership import running_owner
-from dictamesh.runtime.catalog.pool import PoolSettings, open_pool
+from dictamesh.runtime.cli.auditing import audit_sink
 from dictamesh.runtime.cli.callers import add_caller, caller
 from dictamesh.runtime.cli.common import config_of, plan_of, print_json
 from dictamesh.runtime.cli.exits import FINDINGS, FINE, UsageError
@@ -22,9 +18,7 @@ from dictamesh.runtime.cli.serve import data_dir_of
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.gateway.contract import RequestInfo
 from dictamesh.runtime.gateway.serving import answer
-from dictamesh.runtime.governance.audit import AuditSink
 from dictamesh.runtime.governance.principal import Principal
-from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.world import Needs, make_world
 from dictamesh.runtime.observe import trace
@@ -89,7 +83,7 @@ async def _answer(
     data_dir = data_dir_of(plan, options.data_dir)
     resolver = Resolver(config.absolute().parent)
     async with AsyncExitStack() as stack:
-        audit = await _audit(plan, data_dir, resolver, stack)
+        audit = await audit_sink(plan, data_dir, resolver, stack)
         needs = Needs(resolver, audit, data_dir, L1(plan.mesh.cache.size), Listeners())
         world = await make_world(plan, needs)
         stack.push_async_callback(world.retire, None, 0)
@@ -97,25 +91,3 @@ async def _answer(
         info = RequestInfo(span.trace_id, span.span_id, "cli")
         response = await answer(world.serving, text, variables, options.operation, principal, info)
         return dict(response.body)
-
-
-async def _audit(plan: Plan, data_dir: Path, resolver: Resolver, stack: AsyncExitStack) -> AuditSink:
-    """Return the log of `catalog.dsn` or of a running owner, else the file that the next start imports."""
-    dsn = plan.mesh.catalog.dsn
-    found = resolver.text(dsn, "catalog.dsn") if dsn is not None else running_owner(data_dir)
-    if found is not None:
-        try:
-            pool = await open_pool(found, PoolSettings(max_size=1, idle=1))
-            stack.push_async_callback(pool.close)
-            log = open_audit(pool)
-            stack.push_async_callback(log.close)
-            return log
-        except CatalogUnavailable:
-            pass
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StartFailed(
-            f"the data folder {data_dir} cannot be made ({error.strerror})", "choose another with --data-dir"
-        ) from None
-    return JsonlAudit(data_dir / FILE_NAME)

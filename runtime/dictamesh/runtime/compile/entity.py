@@ -73,7 +73,7 @@ def plan_entity(
         avro=envelope(entity.model.name, entity.fields.values()),
         catalog=_catalog(entity, levels, capabilities),
         quality=entity.quality,
-        dialect=manifest.sql.dialect if manifest.sql else None,
+        dialect=manifest.dialect,
     )
 
 
@@ -100,6 +100,7 @@ def _field(entity: ResolvedEntity, each: Field, path: tuple[str, ...]) -> FieldP
         members=tuple(_field(entity, member, (*path, member.name)) for member in each.members),
         unique=each.model.unique or entity.key == path,
         encrypted=each.model.encrypted_name is not None,
+        written=each.written,
     )
 
 

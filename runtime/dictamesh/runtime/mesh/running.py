@@ -19,11 +19,12 @@ from dictamesh.runtime.mesh import telling
 from dictamesh.runtime.mesh.build import Built, build_file
 from dictamesh.runtime.mesh.drift import compare
 from dictamesh.runtime.mesh.failure import StartFailed
+from dictamesh.runtime.mesh.lineage.feed import Feed
 from dictamesh.runtime.mesh.lines import states
 from dictamesh.runtime.mesh.quality import QualityWatch
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.store import Store, open_store
-from dictamesh.runtime.mesh.telemetry import CountedAudit, PlanTelemetry, counted
+from dictamesh.runtime.mesh.telemetry import Both, CountedAudit, PlanTelemetry, counted
 from dictamesh.runtime.mesh.trees import changes
 from dictamesh.runtime.mesh.web import application
 from dictamesh.runtime.mesh.world import Needs, World, make_world
@@ -66,6 +67,7 @@ class RunningMesh:
         self.drain = drain
         self.resolver = Resolver(start.config.parent)
         self.listeners = Listeners(on_state=self._moved, on_attempt=metrics.source_attempt)
+        self.feed = Feed(store.pool, metrics, self.resolver)
         self.l1 = L1(start.plan.mesh.cache.size, stale_for=start.plan.mesh.cache.stale_for)
         self.checks = Checks(breakers=lambda: states(self.world.lines), draining=lambda: drain.draining)
         self.quality = QualityWatch(store.pool, metrics, lambda: self.world)
@@ -89,6 +91,8 @@ class RunningMesh:
         _LOG.info("adapters ready", extra={"count": len(self.world.lines)})
         _LOG.info("governance ready", extra={"count": len(self.start.plan.rules.fields)})
         await self.store.register(self.start.plan, self.resolver)
+        await self.store.deployed(self.start.plan, self.start.config, self.built.sources)
+        await self.feed.use(self.start.plan)
         _LOG.info("catalog ready", extra={"count": len(self.start.plan.entities)})
         self._use(self.world)
         self.gateway = Gateway(self.world.serving)
@@ -97,6 +101,7 @@ class RunningMesh:
         self.checks.mark_started()
         self.metrics.set("ready", 1)
         self._spawn(self.quality.run())
+        self._spawn(self.feed.work())
         if self.start.settings.watch:
             self._spawn(self._watch())
 
@@ -147,6 +152,8 @@ class RunningMesh:
         try:
             new = await self._make(plan, old)
             await self.store.register(plan, self.resolver)
+            await self.store.deployed(plan, self.start.config, self.built.sources)
+            await self.feed.use(plan)
         except StartFailed as failure:
             telling.failed("the changed specs cannot be served; the mesh goes on as it was", failure)
             if new is not None:
@@ -173,6 +180,7 @@ class RunningMesh:
                 await listening.close()
         if hasattr(self, "world"):
             await self.world.retire(None, 0.1)
+        await self.feed.close()
         await self.store.close()
         return left
 
@@ -185,8 +193,9 @@ class RunningMesh:
             listeners=self.listeners,
             unknown_roles=lambda count: self.metrics.count("unknown_roles_total", by=count),
             observed=self.metrics.graphql_operation,
-            telemetry=lambda plan: PlanTelemetry(self.metrics, plan),
+            telemetry=lambda plan: Both(PlanTelemetry(self.metrics, plan), self.feed.collected),
             admitted=lambda authenticate: counted(self.metrics, authenticate),
+            followed=self.feed.observed,
         )
         return await make_world(plan, needs, before)
 

@@ -3,6 +3,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -11,6 +12,7 @@ from pathlib import Path
 from dictamesh.runtime.catalog import cluster
 from dictamesh.runtime.catalog.audit import AuditLog, open_audit
 from dictamesh.runtime.catalog.audit_file import FILE_NAME, import_jsonl
+from dictamesh.runtime.catalog.deployments import Deployment, remember
 from dictamesh.runtime.catalog.errors import CatalogUnavailable, RegistrationRejected
 from dictamesh.runtime.catalog.migrate import status, up
 from dictamesh.runtime.catalog.ownership import Ownership, own
@@ -21,6 +23,7 @@ from dictamesh.runtime.catalog.rows import Cardinality, EntityRow, Registration,
 from dictamesh.runtime.compile.plan import EntityPlan, Plan, ProductPlan
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.references import Resolver, shown
+from dictamesh.specs.diagnostics import Source
 from dictamesh.specs.model.mesh import Catalog
 
 _LOG = logging.getLogger("dictamesh.mesh")
@@ -46,6 +49,14 @@ class Store:
         except CatalogUnavailable as error:
             raise StartFailed(error.message, error.cure) from None
         self.locations.clear()
+
+    async def deployed(self, plan: Plan, config: Path, sources: Mapping[str, Source]) -> None:
+        """Keep the spec files of what is served now; raises StartFailed."""
+        files = {name: source.text for name, source in sources.items()}
+        try:
+            await remember(self.pool, Deployment(plan.name, plan.hash, config.name, files))
+        except CatalogUnavailable as error:
+            raise StartFailed(error.message, error.cure) from None
 
     async def close(self) -> None:
         """Write what the audit still holds, close the pool, stop the embedded server, release the folder."""

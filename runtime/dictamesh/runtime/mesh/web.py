@@ -7,6 +7,7 @@ from collections.abc import Callable
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from dictamesh.runtime.catalog.data_lineage.routes import Taking, lineage_routes
 from dictamesh.runtime.catalog.queries import Locations
 from dictamesh.runtime.catalog.routes import Access, RequestRefused
 from dictamesh.runtime.catalog.routes import routes as catalog_routes
@@ -29,7 +30,9 @@ def application(
     """Build the application; `current` gives what is being served."""
     app = web.Application(middlewares=[_observed(metrics, drain, current)], client_max_size=0)
     app.add_routes(gateway_routes(gateway))
-    app.add_routes(catalog_routes(locations, _catalog_access(gateway, current)))
+    access = _catalog_access(gateway, current)
+    app.add_routes(catalog_routes(locations, access))
+    app.add_routes(lineage_routes(locations.pool, access, _taking(current, metrics)))
     app.add_routes(health_routes(checks))
     app.router.add_get("/", _front)
     metrics.allow_routes(resource.canonical for resource in app.router.resources())
@@ -58,6 +61,15 @@ def _observed(metrics: Metrics, drain: Drain, current: Current) -> Middleware:
                 metrics.http_request(route, request.method, status, time.perf_counter() - started)
 
     return observed
+
+
+def _taking(current: Current, metrics: Metrics) -> Taking[Principal]:
+    return Taking(
+        mesh=lambda: current().plan.name,
+        may_write=lambda principal: not principal.roles.isdisjoint(current().plan.mesh.lineage.writers),
+        strict=lambda: current().plan.mesh.lineage.strict,
+        counted=lambda outcome, count: metrics.count("lineage_received_total", outcome, by=count),
+    )
 
 
 def _catalog_access(gateway: Gateway, current: Current) -> Access[Principal]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from dictamesh.runtime.adapters.adapters import Adapters
 from dictamesh.runtime.adapters.telemetry import SILENT, Telemetry
 from dictamesh.runtime.compile.plan import Plan
-from dictamesh.runtime.gateway.contract import Authenticate
+from dictamesh.runtime.gateway.contract import Authenticate, Run
 from dictamesh.runtime.gateway.engines.tartiflette import EngineUnavailable
 from dictamesh.runtime.gateway.execution.run import Execution, make_run
 from dictamesh.runtime.gateway.serving import Observed, Serving, serving, unobserved
@@ -74,6 +74,7 @@ class Needs:
     observed: Observed = unobserved
     telemetry: Callable[[Plan], Telemetry] = lambda _plan: SILENT
     admitted: Callable[[Authenticate], Authenticate] = lambda authenticate: authenticate
+    followed: Callable[[Run, Plan], Run] = lambda run, _plan: run
 
 
 async def make_world(plan: Plan, needs: Needs, before: World | None = None) -> World:
@@ -109,7 +110,7 @@ def _world(plan: Plan, needs: Needs, lines: Lines, secrets: dict[str, str]) -> W
     subjects = audit_key(plan, keys, needs.data_dir)
     run = make_run(Execution(plan, adapters, access.access, needs.audit, subjects, keys))
     try:
-        served = serving(plan, run, needs.admitted(authenticator.principal), needs.observed)
+        served = serving(plan, needs.followed(run, plan), needs.admitted(authenticator.principal), needs.observed)
     except EngineUnavailable as missing:
         raise StartFailed("gateway.engine: tartiflette is not installed", str(missing)) from None
     return World(plan, lines, access, authenticator, served)

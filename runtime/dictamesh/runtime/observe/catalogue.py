@@ -70,6 +70,8 @@ METRICS: tuple[Metric, ...] = (
     _counter("unknown_roles_total", "Roles in tokens that the mesh does not declare; they are ignored."),
     _counter("audit_rows_total", "Audit rows committed."),
     _counter("audit_failures_total", "Audit writes that failed."),
+    _counter("lineage_events_total", "Lineage events of the mesh, by what became of them.", "sink", "outcome"),
+    _counter("lineage_received_total", "Lineage events of others, by what became of them.", "outcome"),
     _counter("reloads_total", "Changes of the configuration seen, by what became of them.", "outcome"),
     _gauge("plan_info", "1 for the plan that runs, by the start of its hash.", "hash"),
     _gauge("entity_info", "1 for each entity of the plan that runs.", "server", "product", "entity"),
@@ -109,6 +111,8 @@ OUTCOMES: Mapping[str, tuple[str, ...]] = {
     "source_attempts_total": _CALL_ENDS,
     "cache_requests_total": ("hit", "miss", "stale"),
     "quality_checks_total": ("passed", "failed", "error"),
+    "lineage_events_total": ("sent", "dropped", "refused"),
+    "lineage_received_total": ("taken", "known", "refused"),
     "reloads_total": ("applied", "unchanged", "refused", "invalid", "failed"),
 }
 
@@ -118,6 +122,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "code": _CODES,
     "operation": ("get", "list", "batch", "lookup", "count", "describe", "health"),
     "layer": ("l1", "l2", "l3"),
+    "sink": ("http", "file", "catalog"),
     "to_state": ("closed", "half-open", "open"),
 }
 

@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping
 
-ODCS = "As in ODCS; carried along, not acted upon."
+from dictamesh.specs.model.docs_contract import CONTRACTS, ODCS
 
 OPEN = {
     "id": "A stable identifier, for tools.",
@@ -22,54 +22,10 @@ _CONDITION = {
     "roles": "Roles of which the caller has one; absent: any caller.",
     "purposes": "Purposes of which the caller states one; absent: any or none.",
 }
-_ELEMENT = {
-    "physicalName": "The column, table or path in the source; absent: the name itself.",
-    "logicalType": "The type of its values; decides the GraphQL type.",
-    "physicalType": "The type in the source. `decimal(p,s)` on a number makes it exact.",
-    "logicalTypeOptions": "What else is known of the values; `format` is acted upon.",
-    "classification": "The handling tier; absent: restricted, or below an object that of the object.",
-    "examples": "Example values; never real ones of a personal field.",
-    "quality": "Quality rules; `invalidValues` with `validValues` on a string makes an enumeration.",
-    "properties": "The members of an object.",
-    "items": "What an array holds.",
-    "criticalDataElement": ODCS,
-    "encryptedName": ODCS,
-}
-_PROPERTY = {
-    **_ELEMENT,
-    "primaryKey": "Whether it identifies a row, alone or with others.",
-    "primaryKeyPosition": "Its place in a key of several, from 1.",
-    "required": "Whether a missing value breaks the contract; GraphQL still says nullable.",
-    "unique": ODCS,
-    "partitioned": ODCS,
-    "partitionKeyPosition": ODCS,
-    "transformSourceObjects": ODCS,
-    "transformDescription": "What the expression does, in words.",
-    "relationships": ODCS,
-}
-_ENTITY = {
-    "logicalType": "Always object.",
-    "physicalType": ODCS,
-    "dataGranularityDescription": ODCS,
-    "quality": "Quality rules.",
-    "relationships": ODCS,
-}
-_CONTRACT = {
-    "name": "The product's name, by which others refer to its entities: `name#Entity`.",
-    "version": "The version of the contract, as text.",
-    "status": "Where the product is in its life.",
-    "tenant": ODCS,
-    "dataProduct": ODCS,
-    "description": "What the product is for.",
-    "team": "Who owns it; the member with role `owner` is named in the catalog.",
-    "roles": ODCS,
-    "tags": "Tags that hold for every field of the product.",
-    "support": ODCS,
-    "price": ODCS,
-    "contractCreatedTs": ODCS,
-    "slaDefaultElement": ODCS,
-    "slaProperties": "Service levels; availability, latency, responseTime and retention are acted upon.",
-    "schema": "The entities.",
+_PARTIES = {
+    "roles": "Roles of which the consumer has one; absent: any caller.",
+    "purposes": "Purposes of which the consumer states one; absent: any or none.",
+    "claims": "Values of which the consumer's claim has one.",
 }
 _SELECTOR = {"tiers": "Tiers of fields."}
 
@@ -86,6 +42,7 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "audit": "How reads of personal data are recorded.",
         "cache": "The cache of rows in the process.",
         "quality": "How the quality rules of the products are checked while the mesh runs.",
+        "lineage": "Lineage events, sent and taken in.",
         "runtime": "Settings of the process.",
     },
     "Anonymous": {"sees": "The highest tier that strangers see in clear where no policy speaks."},
@@ -140,6 +97,8 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "size": "Rows kept of each entity.",
         "staleFor": "How long an expired row may stand in for a source that fails (last known good).",
     },
+    "Lineage": {"openlineage": "Where events of the mesh are sent."},
+    "OpenLineage": {"apiKey": "The bearer token for the collector, by reference."},
     "Resilience": {
         "timeout": "The longest that one attempt may take.",
         "rateLimit": "Calls per time; absent: no limit.",
@@ -175,137 +134,7 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "logLevel": "The least weight of a log line.",
         "logFormat": "How log lines are written.",
     },
-    "Product": {
-        **_CONTRACT,
-        "id": "The product's identifier, unique in the mesh; the scope of pseudonyms with `scope: product`.",
-        "domain": "The business domain; the first part of its topics.",
-        "servers": "Servers of this product alone.",
-        "source": "The server, and by entity how it is read.",
-        "relations": "Relations from entities of this product.",
-        "graphql": "Names of root fields, by entity.",
-        "cache": "How long rows may be kept.",
-    },
-    "Contract": {
-        **_CONTRACT,
-        "id": "The contract's identifier.",
-        "domain": "The business domain.",
-        "servers": "Servers as ODCS lists them; nothing is read from them.",
-    },
-    "Description": {
-        "purpose": "What the product is for.",
-        "limitations": "What it must not be used for.",
-        "usage": "How it is meant to be used.",
-    },
-    "AuthoritativeDefinition": {"url": "Where the definition is.", "type": "What kind of definition it is."},
-    "CustomProperty": {"property": "Its name.", "value": "Its value."},
-    "Team": {"name": "The team's name.", "members": "Its members."},
-    "Member": {
-        "username": "The member's user name.",
-        "name": "The member's name.",
-        "role": "What the member is to the product; `owner` is named in the catalog.",
-        "dateIn": "The first day.",
-        "dateOut": "The last day.",
-        "replacedByUsername": ODCS,
-    },
-    "Role": {
-        "role": "The role's name in the source systems.",
-        "access": "What it may do there.",
-        "firstLevelApprovers": ODCS,
-        "secondLevelApprovers": ODCS,
-    },
-    "Relationship": {"type": "Always foreignKey."},
-    "Support": {
-        "channel": "The channel's name.",
-        "url": "Its address.",
-        "tool": "The tool, such as slack or email.",
-        "scope": "What it is for.",
-        "invitationUrl": "Where one joins it.",
-    },
-    "SlaProperty": {
-        "property": (
-            "Which service level: availability, latency, responseTime (the 99th percentile; with P95 or P50 behind it"
-            " another one), retention, endOfSupport and endOfLife (of this version), or a word of yours."
-        ),
-        "value": "Its value.",
-        "valueExt": ODCS,
-        "unit": "The unit of the value: percent, or ms, s, m, h, d, w, y; absent: seconds.",
-        "element": "The entity or field it holds for; with one, it is carried along only.",
-        "driver": ODCS,
-        "scheduler": ODCS,
-        "schedule": ODCS,
-    },
-    "Entity": {
-        **_ENTITY,
-        "name": "The GraphQL type; unique in the mesh.",
-        "physicalName": "The table, file or glob in the source; absent: the name itself.",
-        "tags": "Tags that hold for every field of the entity.",
-        "properties": "The fields.",
-    },
-    "ContractEntity": {
-        **_ENTITY,
-        "name": "The entity's name.",
-        "physicalName": "The table, file, topic or glob in the source.",
-        "properties": "Its properties.",
-    },
-    "Quality": {
-        "type": "What kind of rule it is; `text` and `custom` are carried along and reported as not run.",
-        "metric": "The library rule: nullValues, missingValues, invalidValues, duplicateValues or rowCount.",
-        "rule": "An older word for `metric`.",
-        "name": "The rule's name in reports and metrics; unique in its entity. Absent: made from what it checks.",
-        "arguments": "What the rule takes: `validValues`, `pattern`, `missingValues` or `properties`.",
-        "query": "The rule in SQL: a SELECT of one number or boolean, or a condition whose rows are counted.",
-        "unit": "rows (default) or percent of the rows.",
-        "mustBe": "The measured value is this.",
-        "mustNotBe": "The measured value is not this.",
-        "mustBeGreaterThan": "The measured value is above this.",
-        "mustBeGreaterOrEqualTo": "The measured value is this or above.",
-        "mustBeLessThan": "The measured value is below this.",
-        "mustBeLessOrEqualTo": "The measured value is this or below.",
-        "mustBeBetween": "The measured value lies between the two, neither of them included.",
-        "mustNotBeBetween": "The measured value does not lie between the two.",
-        "dimension": ODCS,
-        "severity": "What a failed rule is: error (default), warning or info.",
-        "businessImpact": ODCS,
-        "method": ODCS,
-        "scheduler": "cron, where `schedule` is acted upon.",
-        "schedule": "When a running mesh checks the rule, as cron writes it, in UTC; absent: as the mesh says.",
-        "engine": ODCS,
-        "implementation": ODCS,
-        "tags": ODCS,
-    },
-    "LogicalTypeOptions": {
-        "format": "Integers: i32 (default) or i64, which is served as a string. Strings: byte or binary makes bytes.",
-        "required": ODCS,
-        "timezone": ODCS,
-        "defaultTimezone": "UTC only; another zone is said under `source.<Entity>.defaultTimezone`.",
-        "minLength": ODCS,
-        "maxLength": ODCS,
-        "pattern": ODCS,
-        "minimum": ODCS,
-        "maximum": ODCS,
-        "exclusiveMinimum": ODCS,
-        "exclusiveMaximum": ODCS,
-        "multipleOf": ODCS,
-        "minItems": ODCS,
-        "maxItems": ODCS,
-        "uniqueItems": ODCS,
-        "minProperties": ODCS,
-        "maxProperties": ODCS,
-    },
-    "Element": _ELEMENT,
-    "ContractElement": _ELEMENT,
-    "Property": {
-        **_PROPERTY,
-        "name": "The GraphQL field.",
-        "transformLogic": "An SQL expression over source columns, and over other fields by `self.name`.",
-    },
-    "ContractProperty": {
-        **_PROPERTY,
-        "name": "The property's name.",
-        "transformLogic": "How the value is made, for people.",
-    },
-    "ContractServer": {"server": "The server's name."},
-    "ProductServer": {"server": "The server's name in this product."},
+    **CONTRACTS,
     "EntitySource": {"columns": "Source columns that only expressions read, by name: a type, or a mapping."},
     "SourceColumnSpec": {
         "type": "string, integer, number, decimal(p,s), boolean, date, time, timestamp, bytes or json.",
@@ -315,6 +144,16 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "name": "The field that leads from the entity of `from`.",
         "cardinality": "How many rows are at each end; many-to-many is two relations.",
         "inverse": "The field that leads back.",
+    },
+    "Declassify": {
+        "reason": "Why less protection is enough, for whoever reviews it.",
+        "approver": "Who approved it.",
+    },
+    "Input": {
+        "through": "What breaks the flow of tags: hmac by a key that this mesh does not hold, or count.",
+        "key": "hmac: the name of the key, which must not be one of `security.keys`.",
+        "description": "What happens on the way, in words.",
+        "declassify": "Why the field is protected less than what it is made of; `diff` tells the privacy office.",
     },
     "GraphqlNames": {"plural": "The root field of many rows.", "singular": "The root field of one row."},
     "Output": {
@@ -334,6 +173,8 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "match": "What it binds to.",
         "rules": "Rules for fields; the first that applies to the caller speaks.",
         "rows": "Rules for rows; the first that applies says which exist for the caller.",
+        "engine": "Who decides on fields: the rules, or a text in Cedar (allow and deny only).",
+        "cedar": "With `engine: cedar`: permit and forbid policies in Cedar; where none applies the policy is silent.",
         "onUse": "What callers for whom a field is not clear may still do with it.",
         "tests": "Tests that `validate` runs.",
     },
@@ -346,10 +187,16 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "where": "An SQL condition over the entity's fields; the rule speaks on the rows that it holds for.",
     },
     "Mask": {
-        "kind": "redact: `***REDACTED***`; nullify: null; partial: a few characters; hmac: a pseudonym.",
+        "kind": "redact: `***REDACTED***`; nullify: null; partial: a few characters; hmac: a pseudonym; token: one that"
+        " leads back to the value for whoever may see it; generalise: the group or multiple that a value belongs to;"
+        " truncate-date: its year, month or the like.",
         "keepFirst": "partial: characters left at the beginning (0).",
         "keepLast": "partial: characters left at the end (4).",
         "char": "partial: what stands for the others (`*`).",
+        "step": "generalise: numbers fall to a multiple of it, 37 to 30 by 10.",
+        "groups": "generalise: texts by the group that is served in their place.",
+        "other": "generalise: what a text of no group becomes; absent: null.",
+        "to": "truncate-date: the unit that stays; what is smaller becomes its beginning, in UTC.",
     },
     "Row": _CONDITION,
     "OnUse": {
@@ -357,7 +204,19 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "sort": "Sorting.",
         "group": "Grouping.",
         "relation": "Relating.",
+        "cursor": "Leafing through a list ordered by the field (`offset`), where sorting is allowed.",
     },
+    "Agreement": {
+        "name": "What rules of policies ask for under `agreements`.",
+        "owner": "Who answers for the products that may be used.",
+        "description": "What is agreed, in words.",
+        "consumer": "Who may use them; absent: whoever the rule is for.",
+        "status": "Whether it is approved; only then it is ever in force.",
+        "approver": "Who approved it; needed once it is.",
+        "startDate": "The first day on which it is in force (UTC); absent: from ever.",
+        "endDate": "The last day on which it is in force (UTC); absent: for ever.",
+    },
+    "Consumer": _PARTIES,
     "PolicyTest": {
         "as": "The caller; `{}` is anonymous.",
         "field": "The field under test: `product#Entity.field`.",
@@ -369,6 +228,7 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "roles": "The caller's roles.",
         "purpose": "The stated purpose.",
         "claims": "The caller's claims.",
+        "date": "The day of the call, for agreements; absent: no agreement is in force.",
     },
     "Expectation": {
         "effect": "What happens to the value.",
@@ -377,7 +237,12 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "value": "What is served.",
         "row": "Whether the row exists for the caller.",
     },
-    "Tag": {"description": "What the tag means.", "children": "Tags below this one."},
+    "Tag": {
+        "description": "What the tag means.",
+        "children": "Tags below this one.",
+        "names": "Names of columns that this tag is for: `patient no` is `patient_no`, `patientNo` and `PATIENT-NO`.",
+        "patterns": "RE2 patterns of values that this tag is for; one has to match a value as a whole.",
+    },
 }
 
 
@@ -443,6 +308,7 @@ owner: privacy-office
 match: {tags: [pii]}
 rules:
   - {name: desk, roles: [support], purposes: [service], effect: allow}
+  - {name: reports, agreements: [reports-of-sales], effect: mask, mask: {kind: token, key: pepper}}
   - {name: others, effect: mask, mask: {kind: hmac, key: pepper}}
 tests:
   - {as: {}, field: sales#Customer.email, value: ana@example.com, expect: {effect: mask, rule: others}}
@@ -460,6 +326,19 @@ apiVersion: dictamesh/v1
 kind: Taxonomy
 tags:
   pii: {pii: true, description: identifies a person, children: [email, phone]}
+""",
+    "Agreement": """\
+apiVersion: dictamesh/v1
+kind: Agreement
+name: reports-of-sales
+owner: sales-data
+description: Monthly reports.
+products: [sales]
+consumer: {roles: [analyst], purposes: [service]}
+status: approved
+approver: ana
+startDate: "2026-01-01"
+endDate: "2026-12-31"
 """,
 }
 """A small tree, one text per kind; together they are a mesh without a finding."""

@@ -30,6 +30,8 @@ REFERENCES: Mapping[str, tuple[Path, ...]] = {
         ("security", "keys", "*"),
         ("security", "apiKeys", "*", "key"),
         ("catalog", "dsn"),
+        ("lineage", "openlineage", "url"),
+        ("lineage", "openlineage", "apiKey"),
     ),
     "DataProduct": (("servers", "*"),),
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The second phase: documents to checked specs. Pure; touches no network, no database, no secret (DESIGN §1)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeVar
@@ -11,8 +11,10 @@ from pydantic import BaseModel
 from dictamesh.specs.collecting import uncollected
 from dictamesh.specs.diagnostics import Diagnostic, Findings, Severity, Source, in_file_order
 from dictamesh.specs.documents import Document, Files, Loaded, Site, load
-from dictamesh.specs.model import Contract, Mesh, Policy, Product, Taxonomy
+from dictamesh.specs.model import Agreement, Contract, Mesh, Policy, Product, Taxonomy
+from dictamesh.specs.resolve.agreements import check_agreements
 from dictamesh.specs.resolve.entities import resolve_product
+from dictamesh.specs.resolve.flows import resolve_flows
 from dictamesh.specs.resolve.inline_tests import check_tests
 from dictamesh.specs.resolve.links import resolve_links
 from dictamesh.specs.resolve.matching import known
@@ -71,6 +73,7 @@ def _specs(loaded: Loaded, manifests: Manifests, findings: Findings) -> Specs | 
     mesh = next(iter(_read(Mesh, _of(loaded, "Mesh"), findings)), None)
     products, contracts = _products(loaded, findings)
     policies = _named(_read(Policy, _of(loaded, "Policy"), findings), findings)
+    agreements = _named(_read(Agreement, _of(loaded, "Agreement"), findings), findings)
     words, taxonomy = _taxonomy(loaded, findings, lost=lost)
     if mesh is None:
         return None
@@ -79,14 +82,22 @@ def _specs(loaded: Loaded, manifests: Manifests, findings: Findings) -> Specs | 
     for contract in contracts.values():
         check_unserved(contract, words, findings)
     entities = _entities(mesh, products, manifests, words, findings)
-    complete = not lost and len(products) + len(contracts) == len(list(_of(loaded, "DataProduct")))
+    complete = not lost and _all_read([*products, *contracts], "DataProduct", loaded)
     links = resolve_links(products.values(), entities, findings, complete=complete, contracts=contracts)
+    flows = resolve_flows(products.values(), entities, mesh, findings, complete=complete)
     check_names(entities, links, findings)
     conditions = Conditions(entities, _by_holder(links), claim_types(mesh.model))
-    everything = known(words, [*products, *contracts], entities, complete=complete)
+    names = [*products, *contracts]
+    check_agreements(agreements, mesh, names, findings, complete=complete)
+    complete = complete and _all_read(agreements, "Agreement", loaded)
+    everything = known(words, names, entities, agreements, complete=complete)
     rules = bind_policies(policies.values(), mesh, everything, conditions, findings)
     check_tests(policies.values(), everything, mesh, findings)
-    return Specs(mesh, taxonomy, products, policies, entities, links, rules, words.pii, contracts)
+    return Specs(mesh, taxonomy, products, policies, agreements, entities, links, flows, rules, words.pii, contracts)
+
+
+def _all_read(found: Sized, kind: str, loaded: Loaded) -> bool:
+    return len(found) == len(list(_of(loaded, kind)))
 
 
 def _of(loaded: Loaded, kind: str) -> Iterator[Document]:
@@ -131,7 +142,7 @@ def _named(found: list[Declared[M]], findings: Findings) -> dict[str, Declared[M
 
 def _taken(name: str, site: Site, earlier: Site, findings: Findings) -> None:
     message = f"'{name}' is declared already at {(earlier / 'name').span}"
-    hint = "Names of products and of policies are unique; rename one."
+    hint = "Names of products, of policies and of agreements are unique; rename one."
     findings.error("DM607", site / "name", message, hint)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Execution as the front of the gateway calls it: check uses, fetch, mask, audit, answer."""
 
+import hmac
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -15,18 +16,21 @@ from dictamesh.runtime.gateway.contract import Outcome, PreparedOperation, Reque
 from dictamesh.runtime.gateway.errors import GatewayError, message
 from dictamesh.runtime.gateway.execution.audit import Occasion, reads, refusals
 from dictamesh.runtime.gateway.execution.context import Context
+from dictamesh.runtime.gateway.execution.explained import explained
 from dictamesh.runtime.gateway.execution.levels import execute
 from dictamesh.runtime.gateway.execution.lookahead import Names, look_ahead, names
-from dictamesh.runtime.gateway.execution.picks import EntityPick, FieldPick, entity_picks
+from dictamesh.runtime.gateway.execution.picks import EntityPick, FieldPick, RootPick, entity_picks
 from dictamesh.runtime.gateway.execution.serve import View
 from dictamesh.runtime.gateway.execution.surrogates import Surrogates, surrogates
 from dictamesh.runtime.gateway.execution.uses import forbidden_uses
 from dictamesh.runtime.governance.access import Access
 from dictamesh.runtime.governance.audit import AuditRow, AuditSink, AuditUnavailable
+from dictamesh.runtime.governance.explain import as_json
 from dictamesh.runtime.governance.principal import Principal
 
 log = logging.getLogger("dictamesh.execution")
 
+_UNEXPLAINED = "Decisions are explained to callers with a role that gateway.explain names."
 _UNAUDITED = "The answer is withheld because the audit log cannot be written."
 
 
@@ -50,6 +54,11 @@ class Execution:
     audit_key: bytes
     keys: Mapping[str, bytes] = field(default_factory=dict)
     now: Callable[[], datetime] = utc_now
+
+    @property
+    def salt(self) -> str:
+        """What digests of hidden keys are salted with: the same for every replica that shares the audit key."""
+        return hmac.digest(self.audit_key, b"order of hidden keys", "sha256").hex()
 
 
 def make_run(execution: Execution) -> Run:
@@ -78,6 +87,7 @@ class _Running:
         execution = self.execution
         access = execution.access_for(self.principal)
         roots = look_ahead(operation, self.known)
+        explain = self._explanation(roots)
         refused = forbidden_uses(roots, access, execution.plan.entities)
         if refused:
             await self._record(refusals(refused, execution.plan.entities, self._occasion()))
@@ -87,7 +97,16 @@ class _Running:
         root = await execute(roots, context)
         picks = list(entity_picks(roots))
         await self._record(reads(picks, context.served, access, self._occasion()))
-        return Outcome(root, _extensions(picks, context))
+        return Outcome(root, {**_extensions(picks, context), **explain})
+
+    def _explanation(self, roots: tuple[RootPick, ...]) -> dict[str, Any]:
+        if not self.info.explain:
+            return {}
+        plan = self.execution.plan
+        if not self.principal.roles & set(plan.mesh.gateway.explain):
+            raise GatewayError("FORBIDDEN", _UNEXPLAINED)
+        decisions, uses = explained(roots, plan, self.principal, self.execution.now().date())
+        return {"explain": {"decisions": [as_json(each) for each in decisions], "uses": uses}}
 
     def _context(self, operation: PreparedOperation, access: Access) -> Context:
         now = self.execution.now()
@@ -96,6 +115,7 @@ class _Running:
             parameters={**access.parameters, "now": now, "today": now.date()},
             spent=Spent(operation.limits.rows),
             max_scan=operation.limits.max_scan,
+            salt=self.execution.salt,
         )
         view = View(access, shared.parameters, self.pseudonyms)
         return Context(self.execution.adapters, view, shared, operation.limits)
