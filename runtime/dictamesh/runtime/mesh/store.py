@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from dictamesh.runtime.audit.earlier import chain_earlier_rows
+from dictamesh.runtime.audit.file import FILE_NAME, import_jsonl
+from dictamesh.runtime.audit.log import AuditLog, open_audit
 from dictamesh.runtime.catalog import cluster
-from dictamesh.runtime.catalog.audit import AuditLog, open_audit
-from dictamesh.runtime.catalog.audit_file import FILE_NAME, import_jsonl
 from dictamesh.runtime.catalog.errors import CatalogUnavailable, RegistrationRejected
 from dictamesh.runtime.catalog.migrate import status, up
 from dictamesh.runtime.catalog.ownership import Ownership, own
@@ -70,6 +71,7 @@ async def open_store(declared: Catalog, data_dir: Path, resolver: Resolver) -> S
             dsn, where = resolver.text(declared.dsn, "catalog.dsn"), "PostgreSQL of catalog.dsn"
         pool = await open_pool(dsn, PoolSettings(declared.pool.max, min(declared.pool.idle, declared.pool.max)))
         await _migrate(pool, declared)
+        await chain_earlier_rows(pool)
         await import_jsonl(pool, data_dir / FILE_NAME)
         return Store(pool, open_audit(pool), Locations(pool), where, embedded, lock)
     except BaseException as error:

@@ -60,6 +60,7 @@ def refusals(fields: Iterable[FieldPlan], entities: Mapping[str, EntityPlan], oc
     return [
         AuditRow(
             principal=_name(occasion),
+            product=entities[address].product,
             entity_type=entities[address].name,
             plan_hash=occasion.plan_hash,
             purpose=occasion.principal.purpose,
@@ -79,6 +80,7 @@ def _row(
     keys = [key for key in served if not any(isinstance(part, CellError) for part in key)]
     return AuditRow(
         principal=_name(occasion),
+        product=entity.product,
         entity_type=entity.name,
         plan_hash=occasion.plan_hash,
         purpose=occasion.principal.purpose,

@@ -13,7 +13,8 @@ from pathlib import Path
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from dictamesh.runtime.catalog.audit import rows_as_json, write_rows
+from dictamesh.runtime.audit.earlier import with_products
+from dictamesh.runtime.audit.log import write_rows
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.governance.audit import AuditRow, AuditUnavailable
 
@@ -61,7 +62,7 @@ async def import_jsonl(pool: Pool, path: Path) -> Imported:
     with _locked(path) as descriptor:
         rows, rejected = await asyncio.to_thread(_parsed, descriptor)
         for start in range(0, len(rows), _BATCH):
-            await write_rows(pool, rows[start : start + _BATCH])
+            await write_rows(pool, await with_products(pool, rows[start : start + _BATCH]))
         if rejected:
             aside = path.with_name("audit.rejected.jsonl")
             await asyncio.to_thread(_append_bytes, aside, b"".join(line + b"\n" for line in rejected))
@@ -71,7 +72,7 @@ async def import_jsonl(pool: Pool, path: Path) -> Imported:
 
 
 def _append(path: Path, rows: Sequence[AuditRow]) -> None:
-    lines = b"".join(orjson.dumps(row) + b"\n" for row in orjson.loads(rows_as_json(rows)))
+    lines = b"".join(orjson.dumps(row) + b"\n" for row in rows)  # dataclasses natively
     _append_bytes(path, lines)
 
 
@@ -110,8 +111,9 @@ def _parsed(descriptor: int) -> tuple[list[AuditRow], list[bytes]]:
         file.seek(0)
         for line in file.read().splitlines():
             try:
-                rows.append(_ROW.validate_json(line, strict=False))
-            except ValidationError:
+                # a line of a release before the chains names no product
+                rows.append(_ROW.validate_python({"product": "", **orjson.loads(line)}, strict=False))
+            except (ValidationError, TypeError, orjson.JSONDecodeError):
                 if line:
                     rejected.append(line)
     return rows, rejected
