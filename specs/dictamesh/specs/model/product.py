@@ -297,4 +297,7 @@ class Product(Part):
     relations: Annotated[tuple[Relation, ...], Listed] = ()
     graphql: dict[str, GraphqlNames] = {}
     output: dict[str, Output] = Field(default={}, description="output ports by entity")
+    subjects: dict[str, OneOrMany] = Field(
+        default={}, description="by kind of data subject the fields that hold its id: {customer: Customer.id}"
+    )
     cache: ProductCache = ProductCache()

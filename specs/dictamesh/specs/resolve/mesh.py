@@ -24,10 +24,24 @@ def check_mesh(mesh: Declared[Mesh], findings: Findings) -> None:
             near = suggest(name, [*model.servers, "default"])
             hint = f"did you mean '{near}'?" if near else "Name a server, or 'default'."
             findings.error("DM202", (site / "resilience" / name).key_span, f"there is no server '{name}'", hint)
-    if model.audit.key is not None:
-        check_declared(model.audit.key, "keys", mesh, site / "audit" / "key", findings)
+    _check_audit(mesh, findings)
     _check_bounds(model, site, findings)
     _check_address(mesh, findings)
+
+
+def _check_audit(mesh: Declared[Mesh], findings: Findings) -> None:
+    audit, site = mesh.model.audit, mesh.site / "audit"
+    for name, at in (
+        (audit.key, site / "key"),
+        (audit.signing_key, site / "signingKey"),
+        (mesh.model.erasure.key, mesh.site / "erasure" / "key"),
+    ):
+        if name is not None:
+            check_declared(name, "keys", mesh, at, findings)
+    check_each(audit.readers, "roles", mesh, site / "readers", findings)
+    scheme, colon, _ = (audit.publish or "").partition("://")
+    if colon and scheme not in {"http", "https"} and not has_reference(scheme):
+        findings.error("DM244", site / "publish", f"signed heads cannot be sent by '{scheme}'")
 
 
 def _check_security(security: Security, mesh: Declared[Mesh], findings: Findings) -> None:

@@ -24,6 +24,7 @@ from dictamesh.specs.resolve.secrets import check_references, check_secrets
 from dictamesh.specs.resolve.sensitivity import Vocabulary, vocabulary
 from dictamesh.specs.resolve.servers import Manifests, mesh_servers, product_servers
 from dictamesh.specs.resolve.shape import build
+from dictamesh.specs.resolve.subjects import check_subjects
 from dictamesh.specs.resolve.taxonomy import check_taxonomy
 from dictamesh.specs.resolved import Declared, Link, ResolvedEntity, Specs
 
@@ -79,6 +80,7 @@ def _specs(loaded: Loaded, manifests: Manifests, findings: Findings) -> Specs | 
     complete = not lost and len(products) == sum(each.kind == "DataProduct" for each in loaded.documents)
     links = resolve_links(products.values(), entities, findings, complete=complete)
     check_names(entities, links, findings)
+    check_subjects(products.values(), entities, findings)
     conditions = Conditions(entities, _by_holder(links), claim_types(mesh.model))
     everything = known(words, products, entities, complete=complete)
     rules = bind_policies(policies.values(), mesh, everything, conditions, findings)
