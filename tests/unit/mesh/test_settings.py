@@ -10,9 +10,9 @@ import pytest
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.mesh.build import build
 from dictamesh.runtime.mesh.failure import StartFailed
+from dictamesh.runtime.mesh.keys import audit_key
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.settings import settings
-from dictamesh.runtime.mesh.subjects import audit_key
 from dictamesh.specs.documents import Memory
 from dictamesh.specs.model import Runtime
 

@@ -19,9 +19,9 @@ from dictamesh.runtime.governance.audit import AuditSink
 from dictamesh.runtime.governance.authenticate import Authenticator, mask_keys
 from dictamesh.runtime.governance.refusals import MissingSecret
 from dictamesh.runtime.mesh.failure import StartFailed
+from dictamesh.runtime.mesh.keys import audit_key
 from dictamesh.runtime.mesh.lines import Lines, close_lines, lines_of, open_lines, unused
 from dictamesh.runtime.mesh.references import Resolver
-from dictamesh.runtime.mesh.subjects import audit_key
 from dictamesh.runtime.resilience import L1, Listeners
 
 
