@@ -72,17 +72,17 @@ def routes(locations: Locations, access: Access[P]) -> list[web.RouteDef]:
     pool = locations.pool
 
     async def entities(request: web.Request, principal: P) -> object:
-        limit, offset = _number(request, "limit", DEFAULT_LIMIT), _number(request, "offset", 0)
+        limit, offset = number(request, "limit", DEFAULT_LIMIT), number(request, "offset", 0)
         filters = _filters(request)
         seen = {name for name in await entity_types(pool) if access.visible(principal, name)}
         return _page(await list_entities(pool, filters, limit, offset, types=seen))
 
     async def entity(request: web.Request, principal: P) -> object:
-        _known_parameters(request, frozenset())
-        return _if_visible(access, principal, await get_entity(pool, _text(request.match_info["entity_type"])))
+        known_parameters(request, frozenset())
+        return _if_visible(access, principal, await get_entity(pool, text(request.match_info["entity_type"])))
 
     async def locate(request: web.Request, principal: P) -> object:
-        _known_parameters(request, frozenset({"type", "id"}))
+        known_parameters(request, frozenset({"type", "id"}))
         entity_type, record = _required(request, "type"), _required(request, "id")
         if not access.visible(principal, entity_type):
             raise EntityNotFound(entity_type)
@@ -90,15 +90,17 @@ def routes(locations: Locations, access: Access[P]) -> list[web.RouteDef]:
 
     prefix = "/api/v1/catalog"
     return [
-        web.get(f"{prefix}/entities", _answered(access, entities)),
-        web.get(f"{prefix}/entities/{{entity_type}}", _answered(access, entity)),
-        web.get(f"{prefix}/locate", _answered(access, locate)),
+        web.get(f"{prefix}/entities", answered(access, entities)),
+        web.get(f"{prefix}/entities/{{entity_type}}", answered(access, entity)),
+        web.get(f"{prefix}/locate", answered(access, locate)),
     ]
 
 
-def _answered(
+def answered(
     access: Access[P], handler: Callable[[web.Request, P], Awaitable[object]]
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Let only authenticated principals reach a handler, and answer with JSON whatever it returns or raises."""
+
     @functools.wraps(handler)
     async def answer(request: web.Request) -> web.StreamResponse:
         trace = access.trace_id(request)
@@ -137,7 +139,7 @@ def _error(refused: RequestRefused, trace: str) -> web.Response:
 
 def _filters(request: web.Request) -> EntityFilter:
     names = frozenset({"entity_type", "domain", "source_system", "status", "contains_pii"})
-    _known_parameters(request, names | {"limit", "offset"})
+    known_parameters(request, names | {"limit", "offset"})
     status = request.query.get("status")
     if status is not None and status not in _STATUSES:
         raise RequestRefused("INVALID_REQUEST", f"status is one of {', '.join(_STATUSES)}", parameter="status")
@@ -148,27 +150,29 @@ def _filters(request: web.Request) -> EntityFilter:
     return EntityFilter(**texts, status=status, contains_pii=None if pii is None else pii == "true")
 
 
-def _known_parameters(request: web.Request, names: frozenset[str]) -> None:
+def known_parameters(request: web.Request, names: frozenset[str]) -> None:
+    """Refuse a query parameter that is none of ``names``."""
     for name, value in request.query.items():
         if name not in names:
             raise RequestRefused("INVALID_REQUEST", "unknown query parameter", parameter=name[:64])
-        _text(value)
+        text(value)
 
 
-def _text(value: str) -> str:
+def text(value: str) -> str:
     """The value, if PostgreSQL can hold it: no NUL, no broken UTF-8."""
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
         raise RequestRefused("INVALID_REQUEST", "a value holds characters that no name has")
     return value
 
 
-def _number(request: web.Request, name: str, default: int) -> int:
-    text = request.query.get(name)
-    if text is None:
+def number(request: web.Request, name: str, default: int) -> int:
+    """The value of a query parameter that is a whole number."""
+    given = request.query.get(name)
+    if given is None:
         return default
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
+    if not given.isascii() or not given.isdigit() or len(given) > 9:
         raise RequestRefused("INVALID_REQUEST", f"{name} is a whole number", parameter=name)
-    return int(text)
+    return int(given)
 
 
 def _required(request: web.Request, name: str) -> str:

@@ -48,6 +48,7 @@ CREATE TABLE dictamesh_erasures (
     requested_by  text        NOT NULL,
     reason        text,
     deadline      timestamptz NOT NULL,
+    entered_at    timestamptz NOT NULL,
     records       jsonb       NOT NULL,
     receipts      jsonb       NOT NULL,
     replayed      boolean     NOT NULL DEFAULT false,
@@ -57,7 +58,7 @@ CREATE TABLE dictamesh_erasures (
     CONSTRAINT chk_dictamesh_erasures_state CHECK (state IN ('pending', 'done'))
 );
 COMMENT ON TABLE dictamesh_erasures IS
-    'DictaMesh: append-only ledger of erasures; the last entry of a subject says how things stand. Mirrored in a file '
+    'DictaMesh: append-only ledger of erasures; the entry of a subject made last says how things stand. Mirrored in a file '
     'outside the database, which a restored database is held against.';
 COMMENT ON COLUMN dictamesh_erasures.records IS
     'DictaMesh: keyed hashes of the records concerned, by product and entity: enough to take them out again, not to know '
@@ -65,7 +66,7 @@ COMMENT ON COLUMN dictamesh_erasures.records IS
 COMMENT ON COLUMN dictamesh_erasures.receipts IS 'DictaMesh: what was done in each product, as counts.';
 COMMENT ON COLUMN dictamesh_erasures.token_key_id IS 'DictaMesh: which key made the hashes.';
 COMMENT ON COLUMN dictamesh_erasures.replayed IS 'DictaMesh: entered from the file, because the database lacked it.';
-CREATE INDEX idx_dictamesh_erasures_subject ON dictamesh_erasures (mesh, subject_kind, subject_token, number);
+CREATE INDEX idx_dictamesh_erasures_subject ON dictamesh_erasures (mesh, subject_kind, subject_token, entered_at);
 CREATE TRIGGER trg_dictamesh_erasures_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON dictamesh_erasures
     FOR EACH STATEMENT EXECUTE FUNCTION dictamesh_refuse_change();
 ALTER TABLE dictamesh_erasures ENABLE ALWAYS TRIGGER trg_dictamesh_erasures_append_only;
