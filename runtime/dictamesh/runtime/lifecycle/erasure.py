@@ -27,7 +27,7 @@ from dictamesh.runtime.lifecycle.withdrawal import Announcer, Withdrawn, announc
 from dictamesh.runtime.resilience import cache_key
 
 # Two runs for one subject take turns.
-_LOCK = b"SELECT pg_advisory_xact_lock(7163846504, hashtext(%s))"
+_LOCK = b"SELECT pg_advisory_xact_lock(hashtextextended(%s, 7163846504))"
 _LINKED = b"""
 SELECT subject_entity_id AS id FROM dictamesh_entity_relationships
  WHERE subject_entity_type = %(near)s AND relationship_type = %(name)s AND object_entity_type = %(far)s

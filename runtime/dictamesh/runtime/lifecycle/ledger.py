@@ -44,6 +44,12 @@ _LATEST = (
     b" ORDER BY subject_kind, subject_token, entered_at DESC, number DESC"
 )
 
+# Numbers are given before the commit: one below the last that was seen may appear after it.
+_SINCE = b"""
+SELECT number, subject_kind, subject_token FROM dictamesh_erasures
+ WHERE mesh = %(mesh)s AND number > %(last)s - 1000 ORDER BY number
+"""
+
 
 class DamagedLedger(Exception):  # noqa: N818 - the state of a file
     """The ledger's file holds a line that is no entry: nobody can say who must stay erased. The text is ours."""
@@ -141,3 +147,9 @@ async def standings(pool: Pool, mesh: str, token: str | None = None) -> list[Sta
         receipts = row.pop("receipts")
         found.append(Standing(Entry(**row), receipts))
     return found
+
+
+async def erased_since(pool: Pool, mesh: str, last: int) -> list[tuple[int, str, str]]:
+    """Return number, kind and token of entries behind `last`, and of some before; raises `CatalogUnavailable`."""
+    rows = await pool.rows(_SINCE, {"mesh": mesh, "last": last})
+    return [(row["number"], row["subject_kind"], row["subject_token"]) for row in rows]

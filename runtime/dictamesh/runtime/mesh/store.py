@@ -9,6 +9,8 @@ from pathlib import Path
 
 from dictamesh.runtime.audit.earlier import chain_earlier_rows
 from dictamesh.runtime.audit.file import FILE_NAME, import_jsonl
+from dictamesh.runtime.audit.heads import HeadSigner
+from dictamesh.runtime.audit.keys import Signer
 from dictamesh.runtime.audit.log import AuditLog, open_audit
 from dictamesh.runtime.catalog import cluster
 from dictamesh.runtime.catalog.errors import CatalogUnavailable, RegistrationRejected
@@ -36,6 +38,7 @@ class Store:
     where: str
     embedded: cluster.Cluster | None
     lock: Ownership | None
+    heads: HeadSigner | None = None
 
     async def register(self, plan: Plan, resolver: Resolver) -> None:
         """Write the plan's rows in one transaction (MC-8); raises StartFailed."""
@@ -47,9 +50,20 @@ class Store:
             raise StartFailed(error.message, error.cure) from None
         self.locations.clear()
 
+    def signer(self) -> Signer:
+        """What signs the audit now; raises RuntimeError before the mesh is open."""
+        if self.heads is None:
+            raise RuntimeError("nothing signs yet")
+        return self.heads.signer
+
     async def close(self) -> None:
-        """Write what the audit still holds, close the pool, stop the embedded server, release the folder."""
+        """Write and sign what the audit still holds, close the pool, stop the embedded server, release the folder."""
         await self.audit.close()
+        if self.heads is not None:
+            try:
+                await self.heads.sign()
+            except CatalogUnavailable as error:
+                _LOG.error("the end of the audit is not signed", extra={"reason": str(error)})
         await self.pool.close()
         if self.embedded is not None:
             await self.embedded.stop()

@@ -34,6 +34,7 @@ class World:
     access: AccessCache
     authenticator: Authenticator
     serving: Serving
+    audit_key: bytes
     running: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -112,4 +113,4 @@ def _world(plan: Plan, needs: Needs, lines: Lines, secrets: dict[str, str]) -> W
         served = serving(plan, run, needs.admitted(authenticator.principal), needs.observed)
     except EngineUnavailable as missing:
         raise StartFailed("gateway.engine: tartiflette is not installed", str(missing)) from None
-    return World(plan, lines, access, authenticator, served)
+    return World(plan, lines, access, authenticator, served, subjects)
