@@ -14,12 +14,11 @@ from dictamesh.runtime.audit.chain import Tip, untouched
 from dictamesh.runtime.audit.chain_check import Known
 from dictamesh.runtime.audit.findings import Report
 from dictamesh.runtime.audit.keys import KnownKeys
-from dictamesh.runtime.audit.reading import ALL, Span, anchors_of, entries_of, tips_of
+from dictamesh.runtime.audit.reading import ALL, SNAPSHOT, Span, anchors_of, entries_of, tips_of
 from dictamesh.runtime.audit.statements import Heads, Mark, Place, SignedHead, check, read_line
 from dictamesh.runtime.audit.verify import Verifier
 from dictamesh.runtime.catalog.pool import Pool
 
-_SNAPSHOT = b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _HEADS = b"""
 SELECT number, statement, key_id, signature,
        to_char(signed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS signed_at
@@ -71,7 +70,7 @@ async def examine_database(
     """
     since = None if span.since is None else datetime.combine(span.since, time(), UTC)
     async with pool.transaction() as connection:
-        await connection.execute(_SNAPSHOT)
+        await connection.execute(SNAPSHOT)
         stored = await _stored(connection, mesh, since)
         heads = check(mesh, stored, _younger(published, stored, since), keys, from_the_first=since is None)
         anchors = await anchors_of(connection, span)

@@ -17,7 +17,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 @dataclass(frozen=True, slots=True)
 class HeadsPost:
-    """An address that takes each signed head, in order, as a JSON body; any 2xx answer acknowledges it.
+    """An address that takes each signed head, in order and at least once, as a JSON body; any 2xx acknowledges it.
 
     `state` is a file that holds the number of the last one that was acknowledged: after a restart the next one is sent.
     """

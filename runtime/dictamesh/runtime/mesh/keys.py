@@ -41,6 +41,11 @@ def signer(plan: Plan, keys: Mapping[str, bytes], data_dir: Path) -> Signer:
     return made
 
 
+def signs_here(plan: Plan, data_dir: Path) -> bool:
+    """Whether this host signs for the mesh already; another one would sign with a key that nobody knows."""
+    return plan.mesh.audit.signing_key is not None or (data_dir / SIGNING).exists()
+
+
 def signer_of(plan: Plan, secret: bytes) -> Signer:
     """Return the signer that a secret makes; raises StartFailed naming the key, not the secret."""
     try:
@@ -50,6 +55,20 @@ def signer_of(plan: Plan, secret: bytes) -> Signer:
             f"security.keys.{plan.mesh.audit.signing_key} cannot sign: {unusable}",
             "give it a private key of Ed25519 in PEM, or a random secret of 32 bytes or more",
         ) from None
+
+
+def public_keys(plan: Plan, resolver: Resolver, data_dir: Path) -> list[bytes]:
+    """Return the public keys (PEM) that this host can vouch for: those it signed with, that of `audit.signingKey`."""
+    path = data_dir / PUBLIC_KEYS
+    found = [path.read_bytes()] if path.exists() else []
+    name = plan.mesh.audit.signing_key
+    if name is not None:
+        try:
+            pem = signer_of(plan, needed_keys(plan, resolver, [name])[name]).pem.encode()
+        except StartFailed:
+            return found  # an auditor has the public key, and not the secret
+        found += [] if any(pem in text for text in found) else [pem]
+    return found
 
 
 def subject_wrapping(plan: Plan, keys: Mapping[str, bytes], data_dir: Path) -> WrappingKey:
