@@ -141,6 +141,17 @@ async def test_a_restored_backup_brings_nobody_back(place: Path) -> None:
             assert await gauge(mesh, "erasures_pending") == 1
         async with running(config, data_dir, sources.environment) as mesh:
             assert mesh.said("erasures were done again") == [], "once is enough"
+        verify = words(place, "audit", "verify", "--format", "json")
+        code, out, _ = await command(*verify)
+        assert (code, json.loads(out)["intact"]) == (1, False), "rows between backup and restore are missing"
+        accept = words(place, "audit", "accept-restore", "--reason", "the disk failed", "--by", "kim")
+        code, out, err = await command(*accept)
+        assert code == 0, out + err
+        assert "voids statements" in out
+        code, out, _ = await command(*verify)
+        report = json.loads(out)
+        assert (code, report["intact"], "by kim" in report["notes"][0]) == (0, True, True), report
+        assert (await command(*accept))[0] == 2, "there is nothing more to accept"
 
 
 def cluster_of(data_dir: Path) -> Path:

@@ -13,7 +13,7 @@ from dictamesh.runtime.audit.append import _APPEND, _TIPS
 from dictamesh.runtime.audit.chain import Entry, Tip, genesis, linked, untouched
 from dictamesh.runtime.audit.heads import _STORE
 from dictamesh.runtime.audit.keys import Signer, signer_from
-from dictamesh.runtime.audit.statements import NO_STATEMENT, SignedHead, signed
+from dictamesh.runtime.audit.statements import SignedHead, signed
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.governance.audit import AuditRow
 
@@ -44,8 +44,7 @@ class Written:
 
     def sign(self, now: datetime) -> None:
         last = self.heads[-1] if self.heads else None
-        number, previous = (last.number + 1, last.digest) if last else (1, NO_STATEMENT)
-        self.heads.append(signed(MESH, number, previous, now, self.tips.values(), self.signer, complete=True))
+        self.heads.append(signed(MESH, last, now, self.tips.values(), self.signer, complete=True))
 
     def at(self, product: str, day: str, sequence: int) -> Entry:
         return next(

@@ -149,9 +149,8 @@ def _within(heads: Heads, product: str, span: Span) -> Mapping[Place, Mark]:
 
 def _report(verifier: Verifier, heads: Heads, notes: Iterable[str]) -> Report:
     findings = (*verifier.finish(), *heads.findings)
-    return Report(
-        verifier.rows, verifier.chains, heads.count, verifier.unsigned, heads.signed_at, findings, tuple(notes)
-    )
+    told = (*heads.notes, *notes)
+    return Report(verifier.rows, verifier.chains, heads.count, verifier.unsigned, heads.signed_at, findings, told)
 
 
 def _header(line: bytes) -> dict[str, Any]:

@@ -4,17 +4,19 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+import orjson
+
 from dictamesh.runtime.audit.chain import Tip
 from dictamesh.runtime.audit.keys import Signer
 from dictamesh.runtime.audit.lines import PUBLIC, append_locked, last_line, locked
 from dictamesh.runtime.audit.reading import tips_of
-from dictamesh.runtime.audit.statements import NO_STATEMENT, SignedHead, read_line, signed
+from dictamesh.runtime.audit.statements import Restored, SignedHead, read_line, restored_of, signed
 from dictamesh.runtime.catalog.pool import Pool
 
 _LOG = logging.getLogger("dictamesh.audit")
@@ -33,6 +35,8 @@ _AFTER = b"""
 SELECT number, statement, key_id, signature FROM dictamesh_audit_heads
  WHERE mesh = %(mesh)s AND number > %(after)s ORDER BY number LIMIT %(limit)s
 """
+
+_NUMBERS = b"SELECT number FROM dictamesh_audit_heads WHERE mesh = %(mesh)s"
 
 
 class Unpublished(Exception):  # noqa: N818 - the name says what is the case
@@ -118,10 +122,11 @@ class HeadSigner:
     _day: str = field(default="", init=False)
     _told: bool = field(default=False, init=False)
 
-    async def sign(self) -> SignedHead | None:
+    async def sign(self, restored: Restored | None = None) -> SignedHead | None:
         """Sign and store a statement if any chain moved or the day is new, then publish what is not yet published.
 
-        What cannot be published is logged and tried again the next time. Raises `CatalogUnavailable`.
+        With `restored` it is signed in any case, and lists all chains. What cannot be published is logged and tried
+        again the next time. Raises `CatalogUnavailable`.
         """
         published = await self.record.last()
         async with self.pool.transaction() as connection:
@@ -129,7 +134,7 @@ class HeadSigner:
             row = await (await connection.execute(_LAST, (self.mesh,))).fetchone()
             last = self._last(SignedHead(*row) if row else None, published)
             tips = await tips_of(connection)
-            head = self._made(last, tips, now)
+            head = self._made(last, tips, now, restored)
             if head is not None:
                 values = (self.mesh, head.number, head.signed_at, head.statement, head.key_id, head.signature)
                 await connection.execute(_STORE, values)
@@ -138,14 +143,14 @@ class HeadSigner:
         await self._publish()
         return head
 
-    def _made(self, last: SignedHead | None, tips: Mapping[str, Tip], now: datetime) -> SignedHead | None:
-        day = now.date().isoformat()
-        complete = day != self._day
+    def _made(
+        self, last: SignedHead | None, tips: Mapping[str, Tip], now: datetime, restored: Restored | None
+    ) -> SignedHead | None:
+        complete = restored is not None or now.date().isoformat() != self._day
         moved = [tip for name, tip in tips.items() if complete or self._known.get(name) != tip]
-        if not moved and not (complete and last is None):
+        if not moved and restored is None and not (complete and last is None):
             return None
-        number, previous = (last.number + 1, last.digest) if last else (1, NO_STATEMENT)
-        return signed(self.mesh, number, previous, now, moved, self.signer, complete=complete)
+        return signed(self.mesh, last, now, moved, self.signer, complete=complete, restored=restored)
 
     def _last(self, stored: SignedHead | None, published: SignedHead | None) -> SignedHead | None:
         """The last statement anywhere. A database that knows less than was published is an older one, or was cut."""
@@ -174,3 +179,17 @@ def _number(line: bytes | None) -> int:
         return read_line(line).number if line is not None else 0
     except ValueError:
         return 0
+
+
+async def lost_heads(pool: Pool, mesh: str, published: Iterable[SignedHead]) -> list[int]:
+    """Return the numbers that were published and are not in the database, those apart that a statement voids.
+
+    Raises `CatalogUnavailable`.
+    """
+    stored = {row["number"] for row in await pool.rows(_NUMBERS, {"mesh": mesh})}
+    numbers, void = set(), set[int]()
+    for head in published:
+        numbers.add(head.number)
+        if (told := restored_of(orjson.loads(head.statement))) is not None:
+            void.update(range(told.first, told.last + 1))
+    return sorted(numbers - stored - void)

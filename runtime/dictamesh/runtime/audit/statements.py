@@ -3,7 +3,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ _SHAPE: Mapping[str, type] = {
     "complete": bool,
     "chains": list,
 }
+_RESTORED_SHAPE: Mapping[str, type] = {"first": int, "last": int, "by": str, "reason": str}
 _CHAIN_SHAPE: Mapping[str, type] = {"product": str, "day": str, "sequence": int, "rows": int, "hash": str}
 
 
@@ -58,6 +59,16 @@ class Mark:
     number: int
 
 
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """Somebody's word that a database was restored: statements `first` to `last` speak of rows that are gone."""
+
+    first: int
+    last: int
+    by: str
+    reason: str
+
+
 Place = tuple[str, int]
 """Day and sequence."""
 
@@ -68,6 +79,7 @@ class Heads:
 
     marks: dict[str, dict[Place, Mark]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     count: int = 0
     signed_at: str | None = None
 
@@ -78,23 +90,29 @@ def digest(statement: str) -> str:
 
 
 def signed(
-    mesh: str, number: int, previous: str, now: datetime, chains: Iterable[Tip], signer: Signer, *, complete: bool
+    mesh: str,
+    last: SignedHead | None,
+    now: datetime,
+    chains: Iterable[Tip],
+    signer: Signer,
+    *,
+    complete: bool,
+    restored: Restored | None = None,
 ) -> SignedHead:
-    """Make and sign the statement that follows the one with the digest `previous`."""
-    statement = rfc8785.dumps(
-        {
-            "format": FORMAT,
-            "mesh": mesh,
-            "number": number,
-            "previous": previous,
-            "signed_at": moment(now),
-            "complete": complete,
-            "chains": [
-                {"product": tip.product, "day": tip.day, "sequence": tip.sequence, "rows": tip.rows, "hash": tip.hash}
-                for tip in sorted(chains, key=lambda tip: tip.product)
-            ],
-        }
-    ).decode()
+    """Make and sign the statement that follows `last`, the first one where that is None."""
+    number, previous = (last.number + 1, last.digest) if last else (1, NO_STATEMENT)
+    content: dict[str, Any] = {
+        "format": FORMAT,
+        "mesh": mesh,
+        "number": number,
+        "previous": previous,
+        "signed_at": moment(now),
+        "complete": complete,
+        "chains": [asdict(tip) for tip in sorted(chains, key=lambda tip: tip.product)],
+    }
+    if restored is not None:
+        content["restored"] = asdict(restored)
+    statement = rfc8785.dumps(content).decode()
     return SignedHead(number, statement, signer.key_id, signer.sign(statement), moment(now))
 
 
@@ -135,10 +153,11 @@ def check(
             heads.findings.append(Finding("head-contradicted", told, head=head.number))
             continue
         sound[head.number] = head, content
+    void = _void(sound, heads)
     if stored is not None:
-        _check_stored(stored, sound, heads)
+        _check_stored(stored, sound, void, heads)
     _check_series(sound, heads, from_the_first=from_the_first)
-    for number in sorted(sound):
+    for number in sorted(sound.keys() - void):
         _mark(number, sound[number][1], heads)
     heads.count = len(sound)
     return heads
@@ -176,9 +195,33 @@ def _has_shape(value: Any, shape: Mapping[str, type]) -> bool:
     return isinstance(value, dict) and all(type(value.get(name)) is kind for name, kind in shape.items())
 
 
-def _check_stored(stored: Sequence[SignedHead], sound: Mapping[int, tuple[SignedHead, Any]], heads: Heads) -> None:
+def restored_of(content: Mapping[str, Any]) -> Restored | None:
+    """Return what a statement says of a restore, None where it says nothing."""
+    told: Any = content.get("restored")
+    if not _has_shape(told, _RESTORED_SHAPE) or told["last"] >= content["number"]:
+        return None
+    return Restored(**{name: told[name] for name in _RESTORED_SHAPE})
+
+
+def _void(sound: Mapping[int, tuple[SignedHead, dict[str, Any]]], heads: Heads) -> set[int]:
+    """The statements that a later one declares lost with the database that held them, and a note of each such word."""
+    void: set[int] = set()
+    for number in sorted(sound):
+        told = restored_of(sound[number][1])
+        if told is not None:
+            void.update(range(told.first, told.last + 1))
+            heads.notes.append(
+                f"statement {number}, by {told.by}: the database was restored, what statements {told.first} to"
+                f" {told.last} sign is lost ({told.reason})"
+            )
+    return void
+
+
+def _check_stored(
+    stored: Sequence[SignedHead], sound: Mapping[int, tuple[SignedHead, Any]], void: set[int], heads: Heads
+) -> None:
     there = {head.number for head in stored}
-    lost = sorted(number for number in sound if number not in there)
+    lost = sorted(number for number in sound if number not in there and number not in void)
     if lost:
         told = f"{_numbers(lost)} published, and not in the database"
         heads.findings.append(Finding("head-missing", told, head=lost[0]))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`audit verify | list | stats | export | key`: the audit log, whether a mesh runs or not."""
+"""`audit verify | list | stats | export | accept-restore | key`: the audit log, whether a mesh runs or not."""
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import date, datetime
 from pathlib import Path
@@ -12,25 +12,25 @@ from typing import Any, BinaryIO, get_args
 from dictamesh.runtime.audit.examine import NoExport, examine_database, examine_export, read_heads
 from dictamesh.runtime.audit.export import exported
 from dictamesh.runtime.audit.findings import Report
+from dictamesh.runtime.audit.heads import lost_heads
 from dictamesh.runtime.audit.keys import KnownKeys, UnusableKey, known_keys
 from dictamesh.runtime.audit.queries import DEFAULT_LIMIT, AuditFilter, AuditPage, list_rows, statistics
 from dictamesh.runtime.audit.reading import Span
 from dictamesh.runtime.audit.routes import instant, stats_json
-from dictamesh.runtime.audit.statements import SignedHead
+from dictamesh.runtime.audit.statements import Restored, SignedHead
 from dictamesh.runtime.catalog.errors import InvalidRequest
 from dictamesh.runtime.catalog.pool import Pool
+from dictamesh.runtime.cli.audit_text import line, told
 from dictamesh.runtime.cli.common import add_format, config_of, plan_of, print_json
 from dictamesh.runtime.cli.database import with_catalog
 from dictamesh.runtime.cli.exits import FINDINGS, FINE, UsageError
 from dictamesh.runtime.cli.serve import data_dir_of
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.governance.audit import Operation
-from dictamesh.runtime.mesh.attestation import HEADS
+from dictamesh.runtime.mesh.attestation import HEADS, head_signer
 from dictamesh.runtime.mesh.failure import StartFailed
-from dictamesh.runtime.mesh.keys import public_keys
+from dictamesh.runtime.mesh.keys import public_keys, signs_here
 from dictamesh.runtime.mesh.references import Resolver
-
-_SHOWN = 20  # findings that the text names
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +55,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     _add_days(export)
     export.add_argument("--product", help="one product alone")
     export.add_argument("--out", metavar="FILE", help="default: standard output")
+    accept = _verb(verbs, "accept-restore", "sign that rows are missing because a backup was restored", run_accept)
+    accept.add_argument("--reason", required=True, metavar="TEXT", help="what happened; it is kept for good")
+    accept.add_argument("--by", metavar="NAME", default="command-line", help="who says so")
+    accept.add_argument("--heads", metavar="FILE", action="append", default=[], help="signed heads kept elsewhere, too")
     _verb(verbs, "key", "print the public keys that the heads are signed with", run_key)
 
 
@@ -64,10 +68,7 @@ def run_verify(options: argparse.Namespace) -> int:
     if plan is None:
         return FINDINGS
     keys = _known(plan, data_dir, resolver, options.public_key)
-    paths = [Path(each) for each in options.heads]
-    if options.file is None and (data_dir / HEADS).exists():
-        paths.insert(0, data_dir / HEADS)
-    published = [head for path in paths for head in _heads(path)]
+    published = [head for path in _published(options, data_dir) for head in _heads(path)]
     if options.file is not None:
         if options.since or options.until:
             raise UsageError("--file says itself which days it holds; leave out --from and --to")
@@ -84,7 +85,7 @@ def run_verify(options: argparse.Namespace) -> int:
     if options.format == "json":
         print_json(report.as_json())
     else:
-        print("\n".join(_told(report)))
+        print("\n".join(told(report)))
     return FINE if report.intact else FINDINGS
 
 
@@ -106,7 +107,7 @@ def run_list(options: argparse.Namespace) -> int:
         print_json({name: getattr(found, name) for name in names})
     else:
         for each in found.items:
-            print(_line(each))
+            print(line(each))
         print(f"{len(found.items)} of {found.total} rows")
     return FINE
 
@@ -138,8 +139,8 @@ def run_export(options: argparse.Namespace) -> int:
     span = Span(options.since, options.until, options.product)
 
     async def write(pool: Pool, out: BinaryIO) -> None:
-        async for line in exported(pool, plan.name, span):
-            out.write(line)
+        async for each in exported(pool, plan.name, span):
+            out.write(each)
         out.flush()
 
     try:
@@ -147,6 +148,30 @@ def run_export(options: argparse.Namespace) -> int:
             with_catalog("audit", plan, data_dir, resolver, lambda pool: write(pool, out))
     except OSError as error:
         raise UsageError(f"{options.out} cannot be written ({error.strerror})") from None
+    return FINE
+
+
+def run_accept(options: argparse.Namespace) -> int:
+    """Sign a statement that voids those which the restored database lacks; what is lost stays noted for good."""
+    plan, data_dir, resolver = _place(options)
+    if plan is None:
+        return FINDINGS
+    if not signs_here(plan, data_dir):
+        raise UsageError("only a host that signs for the mesh can accept: name its --data-dir")
+    published = [head for path in _published(options, data_dir) for head in _heads(path)]
+
+    async def accept(pool: Pool) -> tuple[int, int, int] | None:
+        lost = await lost_heads(pool, plan.name, published)
+        if not lost:
+            return None
+        word = Restored(lost[0], lost[-1], options.by, options.reason)
+        head = await head_signer(plan, pool, resolver, data_dir).sign(word)
+        return (head.number if head else 0), lost[0], lost[-1]
+
+    signed = with_catalog("audit", plan, data_dir, resolver, accept)
+    if signed is None:
+        raise UsageError("there is nothing to accept: the database has every head that was published")
+    print("statement {} voids statements {} to {}".format(*signed))
     return FINE
 
 
@@ -226,6 +251,12 @@ def _known(plan: Plan, data_dir: Path, resolver: Resolver, files: Sequence[str])
         raise UsageError(f"a public key cannot be used: {error}") from None
 
 
+def _published(options: argparse.Namespace, data_dir: Path) -> list[Path]:
+    """The files of signed heads: those that are named, and that of the data folder where the database is looked at."""
+    own = data_dir / HEADS
+    return [*([own] if getattr(options, "file", None) is None and own.exists() else []), *map(Path, options.heads)]
+
+
 def _heads(path: Path) -> list[SignedHead]:
     try:
         return read_heads(path)
@@ -250,34 +281,3 @@ def _of_file(path: Path, mesh: str, keys: KnownKeys, published: Sequence[SignedH
         raise UsageError(f"{path} cannot be read ({error.strerror})") from None
     except NoExport as error:
         raise UsageError(f"{path}: {error}") from None
-
-
-def _told(report: Report) -> Iterator[str]:
-    counted = f"{report.rows} rows in {report.chains} chains, {report.heads} signed heads"
-    if report.intact:
-        yield f"intact: {counted}"
-        if report.unsigned:
-            yield f"        the last {report.unsigned} rows are not signed yet"
-    else:
-        yield f"NOT intact: {counted}, {len(report.findings)} findings"
-        for finding in sorted(report.findings, key=lambda each: each.order)[:_SHOWN]:
-            where = f"head {finding.head}" if finding.head is not None else _where(finding)
-            yield f"  {where}: {finding.fault}: {finding.told}"
-    yield from (f"note: {note}" for note in report.notes)
-
-
-def _where(finding: Any) -> str:
-    until = f" to {finding.until}" if finding.until else ""
-    known = f" ({finding.id})" if finding.id else ""
-    return f"{finding.product} {finding.day} row {finding.sequence}{until}{known}"
-
-
-def _line(row: Any) -> str:
-    read = f"read {','.join(row['fields'])}" if row["fields"] else ""
-    denied = f"denied {','.join(row['denied_fields'])}" if row["denied_fields"] else ""
-    times = f" x{row['occurrences']}" if row["occurrences"] > 1 else ""
-    what = " ".join(each for each in (read, denied, row["error_code"] or "") if each)
-    place = f"{row['product']}#{row['entity_type']}"
-    who = row["principal"] or "anonymous"
-    subjects = f"{row['subject_count']} subjects" if row["subject_count"] else ""
-    return f"{row['occurred_at']} {who} {row['operation']}{times} {place} {what} {subjects}".rstrip()
