@@ -113,6 +113,7 @@ async def test_heads_are_published_and_verify_by_themselves(mesh: Runtime, place
     await until(signed, "the chains are signed")
     _, body = await mesh.get("/api/v1/audit/heads?after=0&limit=1000", "support")
     _, key = await mesh.get("/api/v1/audit/key", "support")
+    assert key == {"mesh": "acme", **body["key"]}
     public = load_pem_public_key(key["publicKey"].encode())
     keys = known_keys([key["publicKey"].encode()])
     assert len(public.public_bytes_raw()) == 32

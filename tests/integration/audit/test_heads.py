@@ -100,6 +100,18 @@ async def test_what_could_not_be_published_is_published_later(catalog: Pool, tmp
     assert read_heads(blocked / "heads.jsonl") == read_heads(tmp_path / "heads.jsonl")
 
 
+async def test_meshes_that_publish_to_one_place_do_not_disturb_each_other(catalog: Pool, tmp_path: Path) -> None:
+    path = tmp_path / "heads.jsonl"
+    other = HeadSigner(catalog, "other", signer_from(b"the key of another mesh, long enough"), HeadsFile(path))
+    await other.sign()
+    own = signer(catalog, tmp_path / "own.jsonl")
+    await write_rows(catalog, [row()])
+    await own.sign()
+    copies = [*read_heads(path), *read_heads(tmp_path / "own.jsonl")]
+    report = await examine_database(catalog, MESH, KEYS, copies)
+    assert (report.intact, report.heads) == (True, 1)
+
+
 async def test_a_torn_last_line_is_written_again(catalog: Pool, tmp_path: Path) -> None:
     path = tmp_path / "heads.jsonl"
     heads = signer(catalog, path)

@@ -14,12 +14,13 @@ from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.subject_keys import subject_keys, wrapping_key
 from dictamesh.runtime.events.envelope import EntityReference, Event, EventTrace
 from dictamesh.runtime.events.log import append_events
+from dictamesh.runtime.gateway.execution.surrogates import Surrogates
 from dictamesh.runtime.governance.audit import AuditRow
 from dictamesh.runtime.governance.subjects import record_token
 from dictamesh.runtime.lifecycle.ledger import DamagedLedger, LedgerFile, standings, stored_entries
 from dictamesh.runtime.lifecycle.replay import ForeignLedger, replay
 from dictamesh.runtime.lifecycle.subjects import UnknownSubject, subject
-from tests.integration.lifecycle.conftest import INVOICES, KEY, Shop, plan_of
+from tests.integration.lifecycle.conftest import CUSTOMERS, INVOICES, KEY, Shop, plan_of
 from tests.support.audit_log import SIGNER
 
 WRAPPING = wrapping_key(b"wraps the keys of the tests")
@@ -156,6 +157,23 @@ async def test_a_source_that_cannot_be_asked_keeps_its_receipt_open(shop: Shop) 
     shop.query("erp", "DELETE FROM invoices WHERE customer_id = 'c1'")
     assert (await shop.erase()).receipts[1].holding == "unknown"
     assert await shop.active("Invoice") == {"3"}, "what is known is gone all the same"
+
+
+async def test_a_subject_whose_key_is_served_as_a_pseudonym(shop: Shop) -> None:
+    """The catalog knows such records by their pseudonyms alone (S6)."""
+    source = "{server: crm, Customer: {surrogate: {hmac: pepper}}}"
+    shop.plan = plan_of(**{"a.product.yaml": CUSTOMERS.replace("{server: crm}", source)})
+    shop.sources._surrogates = Surrogates("acme", {"pepper": b"pepper"})
+    entity = shop.plan.entities["customers#Customer"]
+    pseudonym = shop.sources.record(entity, ("c1",))
+    assert "c1" not in pseudonym
+    await shop.record("Customer", pseudonym, "other")
+    erased = await shop.erase()
+    assert await shop.active("Customer") == {"other"}
+    assert await shop.events("Customer") == [(pseudonym, "DELETED", "1")]
+    assert erased.receipts[0].cache_keys == (), (
+        "the cache knows the key itself; every replica finds it there by its token"
+    )
 
 
 async def test_overdue_erasures_are_known(shop: Shop) -> None:

@@ -15,7 +15,7 @@ from dictamesh.runtime.audit.chain_check import Known
 from dictamesh.runtime.audit.findings import Report
 from dictamesh.runtime.audit.keys import KnownKeys
 from dictamesh.runtime.audit.reading import ALL, SNAPSHOT, Span, anchors_of, entries_of, tips_of
-from dictamesh.runtime.audit.statements import Heads, Mark, Place, SignedHead, check, read_line
+from dictamesh.runtime.audit.statements import Heads, Mark, Place, SignedHead, check, of_mesh, read_line
 from dictamesh.runtime.audit.verify import Verifier
 from dictamesh.runtime.catalog.pool import Pool
 
@@ -72,7 +72,8 @@ async def examine_database(
     async with pool.transaction() as connection:
         await connection.execute(SNAPSHOT)
         stored = await _stored(connection, mesh, since)
-        heads = check(mesh, stored, _younger(published, stored, since), keys, from_the_first=since is None)
+        copies = _younger(of_mesh(mesh, published), stored, since)
+        heads = check(mesh, stored, copies, keys, from_the_first=since is None)
         anchors = await anchors_of(connection, span)
         tips = await tips_of(connection, span) if span.until is None else {}
         names = {*anchors, *tips, *heads.marks} if span.product is None else {span.product}
@@ -92,7 +93,8 @@ def examine_export(lines: Iterable[bytes], mesh: str, keys: KnownKeys, published
     numbered = enumerate(lines, 1)
     header = _header(next(numbered, (1, b""))[1])
     span = Span(_day(header["since"]), _day(header["until"]), header["product"])
-    known_then = [head for head in published if head.number <= header["statement"]]
+    ours = of_mesh(mesh, published)
+    known_then = [head for head in ours if head.number <= header["statement"]]
     heads = check(mesh, None, known_then, keys, from_the_first=False)
     anchors = {each["product"]: Tip(**each) for each in header["anchors"]}
     names = {*anchors, *heads.marks} if span.product is None else {span.product}
@@ -100,7 +102,7 @@ def examine_export(lines: Iterable[bytes], mesh: str, keys: KnownKeys, published
     verifier = Verifier(known)
     for number, line in numbered:
         verifier.take(_entry(number, line))
-    younger = len(published) - len(known_then)
+    younger = len(ours) - len(known_then)
     notes = [f"{younger} of the signed heads are younger than the export"] if younger else []
     return _report(verifier, heads, notes)
 

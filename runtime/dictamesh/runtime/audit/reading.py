@@ -12,8 +12,8 @@ from psycopg.rows import TupleRow, dict_row
 from dictamesh.runtime.audit.chain import FORMAT, Entry, Tip
 from dictamesh.runtime.catalog.pool import Pool, database_errors
 
-SNAPSHOT = b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
-"""Makes a transaction see the log as it is at one instant; the first statement in it."""
+SNAPSHOT = b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0"
+"""Makes a transaction see the log as it is at one instant, however long that takes; the first thing in it."""
 
 _BATCH = 2000
 # Times as text, made by the server: whatever somebody wrote into a row must be readable, if only to differ.

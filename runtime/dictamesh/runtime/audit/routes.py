@@ -64,12 +64,12 @@ def routes(face: AuditFace, access: Access[P], reads: Callable[[P], bool]) -> li
         last = (await face.pool.rows(_LAST, {"mesh": face.mesh}))[0]["last"]
         after = number(request, "after", max(last - limit, 0))
         found = await heads_after(face.pool, face.mesh, after, limit)
-        return {"mesh": face.mesh, "last": last, "statements": [_published(head) for head in found]}
+        published = [_published(head) for head in found]
+        return {"mesh": face.mesh, "last": last, "key": _key(face.signer()), "statements": published}
 
     async def key(request: web.Request, _principal: P) -> object:
         known_parameters(request, frozenset())
-        signer = face.signer()
-        return {"mesh": face.mesh, "keyId": signer.key_id, "algorithm": "Ed25519", "publicKey": signer.pem}
+        return {"mesh": face.mesh, **_key(face.signer())}
 
     return [
         web.get(PREFIX, answered(access, rows)),
@@ -103,6 +103,10 @@ def instant(written: str) -> datetime:
 
 def _published(head: SignedHead) -> dict[str, str]:
     return {"statement": head.statement, "keyId": head.key_id, "signature": head.signature}
+
+
+def _key(signer: Signer) -> dict[str, str]:
+    return {"keyId": signer.key_id, "algorithm": "Ed25519", "publicKey": signer.pem}
 
 
 def _filters(request: web.Request, more: set[str]) -> AuditFilter:

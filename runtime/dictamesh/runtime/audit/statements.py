@@ -84,6 +84,11 @@ class Heads:
     signed_at: str | None = None
 
 
+def of_mesh(mesh: str, heads: Iterable[SignedHead]) -> list[SignedHead]:
+    """Return the heads of one mesh: several may publish to one place."""
+    return [head for head in heads if (_parsed(head.statement) or {}).get("mesh") in {mesh, None}]
+
+
 def digest(statement: str) -> str:
     """Return the SHA-256 of a statement, in hex."""
     return hashlib.sha256(statement.encode()).hexdigest()

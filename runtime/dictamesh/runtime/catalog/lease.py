@@ -3,25 +3,34 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
+
+import psycopg
 
 from dictamesh.runtime.catalog.pool import Pool, database_errors
 
+_OPTIONS: dict[str, Any] = {
+    "autocommit": True,
+    "fallback_application_name": "dictamesh-lease",
+    "connect_timeout": 5,
+}
+_RELEASE = b"SELECT pg_advisory_unlock_all()"
 _TAKE = b"SELECT pg_try_advisory_lock(hashtextextended(%s, 7163846505))"
-_RELEASE = b"SELECT pg_advisory_unlock(hashtextextended(%s, 7163846505))"
 
 
 @contextlib.asynccontextmanager
 async def leased(pool: Pool, task: str) -> AsyncIterator[bool]:
-    """Hold the lease of a task for the block, on a connection of its own; gives False where another one holds it.
+    """Hold the lease of a task for the block; gives False where another one holds it.
 
-    Needs a connection that stays the same for a session: no pooler in transaction mode. Raises `CatalogUnavailable`.
+    The lease is a connection beside the pool's, and ends with it. Raises `CatalogUnavailable`.
     """
     with database_errors():
-        async with pool.connections.connection() as connection:
+        connection = await psycopg.AsyncConnection.connect(str(pool.connections.conninfo), **_OPTIONS)
+    try:
+        with database_errors():
             row = await (await connection.execute(_TAKE, (task,))).fetchone()
-            taken = row is not None and bool(row[0])
-            try:
-                yield taken
-            finally:
-                if taken:
-                    await connection.execute(_RELEASE, (task,))
+        yield row is not None and bool(row[0])
+    finally:
+        with contextlib.suppress(psycopg.Error):
+            await connection.execute(_RELEASE)  # the server would notice the end of the connection a little later
+        await connection.close()

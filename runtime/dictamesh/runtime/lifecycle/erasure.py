@@ -6,7 +6,7 @@ only read: a receipt stays pending, with owner and deadline, until a later run f
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -139,7 +139,7 @@ class Eraser:
     plan: Plan
     sources: SourceReader
     ledger: LedgerFile
-    key: bytes
+    key: bytes = field(repr=False)
 
     async def erase(self, subject: Subject, order: Order) -> Erased:
         """Erase what the mesh keeps, ask what sources hold, and record it; a second run does what is left.

@@ -34,7 +34,7 @@ class World:
     access: AccessCache
     authenticator: Authenticator
     serving: Serving
-    audit_key: bytes
+    audit_key: bytes = field(repr=False)
     running: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
