@@ -93,10 +93,11 @@ async def test_what_could_not_be_published_is_published_later(catalog: Pool, tmp
     for _ in range(3):
         await write_rows(catalog, [row()])
         await heads.sign()
+        await heads.publish()
     assert len(told) == 3
     assert len(read_heads(tmp_path / "heads.jsonl")) == 3
     blocked.unlink()
-    await heads.sign()
+    await heads.publish()
     assert read_heads(blocked / "heads.jsonl") == read_heads(tmp_path / "heads.jsonl")
 
 

@@ -14,8 +14,9 @@ from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.catalog.registration import register
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.gateway.execution.surrogates import Surrogates
-from dictamesh.runtime.lifecycle.erasure import Eraser, Order
+from dictamesh.runtime.lifecycle.erasure import Eraser
 from dictamesh.runtime.lifecycle.ledger import LedgerFile
+from dictamesh.runtime.lifecycle.receipts import Order
 from dictamesh.runtime.lifecycle.sources import Sources
 from dictamesh.runtime.lifecycle.subjects import subject
 from dictamesh.runtime.mesh.build import build
@@ -114,7 +115,7 @@ class Shop:
 
     async def erase(self, written: str = "c1", **order: Any) -> Any:
         eraser = Eraser(self.pool, self.plan, self.sources, self.ledger, KEY)
-        return await eraser.erase(subject(self.plan, "customer", written, KEY), Order(**{"by": "steward", **order}))
+        return await eraser.erase(subject(self.plan, "customer", written), Order(**{"by": "steward", **order}))
 
     async def record(self, kind: str, *ids: str, days: float = 0) -> None:
         """Records as event consumers put them into the catalog, last seen some days ago."""

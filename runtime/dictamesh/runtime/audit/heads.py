@@ -123,10 +123,9 @@ class HeadSigner:
     _told: bool = field(default=False, init=False)
 
     async def sign(self, restored: Restored | None = None) -> SignedHead | None:
-        """Sign and store a statement if any chain moved or the day is new, then publish what is not yet published.
+        """Sign and store a statement if any chain moved or the day is new, and bring the record up to date.
 
-        With `restored` it is signed in any case, and lists all chains. What cannot be published is logged and tried
-        again the next time. Raises `CatalogUnavailable`.
+        With `restored` it is signed in any case, and lists all chains. Raises `CatalogUnavailable`.
         """
         published = await self.record.last()
         async with self.pool.transaction() as connection:
@@ -140,8 +139,16 @@ class HeadSigner:
                 await connection.execute(_STORE, values)
         if head is not None:
             self._known, self._day = tips, head.signed_at[:10]
-        await self._publish()
+        await self._bring(self.record)
         return head
+
+    async def publish(self) -> None:
+        """Bring elsewhere what is not there yet; what cannot be brought is logged, and brought the next time.
+
+        Raises `CatalogUnavailable`.
+        """
+        for place in self.elsewhere:
+            await self._bring(place)
 
     def _made(
         self, last: SignedHead | None, tips: Mapping[str, Tip], now: datetime, restored: Restored | None
@@ -165,13 +172,12 @@ class HeadSigner:
             )
         return published
 
-    async def _publish(self) -> None:
-        for place in (self.record, *self.elsewhere):
-            try:
-                await place.publish(self.pool, self.mesh)
-            except Unpublished as error:
-                self.unpublished()
-                _LOG.error("audit heads are not published", extra={"reason": str(error)})
+    async def _bring(self, place: Publisher) -> None:
+        try:
+            await place.publish(self.pool, self.mesh)
+        except Unpublished as error:
+            self.unpublished()
+            _LOG.error("audit heads are not published", extra={"reason": str(error)})
 
 
 def _number(line: bytes | None) -> int:

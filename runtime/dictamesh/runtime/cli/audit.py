@@ -165,7 +165,9 @@ def run_accept(options: argparse.Namespace) -> int:
         if not lost:
             return None
         word = Restored(lost[0], lost[-1], options.by, options.reason)
-        head = await head_signer(plan, pool, resolver, data_dir).sign(word)
+        heads = head_signer(plan, pool, resolver, data_dir)
+        head = await heads.sign(word)
+        await heads.publish()
         return (head.number if head else 0), lost[0], lost[-1]
 
     signed = with_catalog("audit", plan, data_dir, resolver, accept)

@@ -18,8 +18,9 @@ from dictamesh.runtime.cli.exits import FINDINGS, FINE, UsageError
 from dictamesh.runtime.cli.serve import data_dir_of
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.gateway.execution.surrogates import surrogates
-from dictamesh.runtime.lifecycle.erasure import Erased, Eraser, Order
+from dictamesh.runtime.lifecycle.erasure import Eraser
 from dictamesh.runtime.lifecycle.ledger import Standing, standings
+from dictamesh.runtime.lifecycle.receipts import Erased, Order
 from dictamesh.runtime.lifecycle.sources import Sources
 from dictamesh.runtime.lifecycle.subjects import Subject, UnknownSubject, subject
 from dictamesh.runtime.mesh.attestation import head_signer, ledger_of, replay_erasures
@@ -58,9 +59,8 @@ def run(options: argparse.Namespace) -> int:
     if not colon:
         raise UsageError("name whom to erase: --subject KIND:ID")
     order = _order(options, written)
-    keys = needed_keys(plan, resolver, [plan.mesh.audit.key])
     try:
-        whom = subject(plan, kind, written, audit_key(plan, keys, data_dir))
+        whom = subject(plan, kind, written)
     except UnknownSubject as unknown:
         raise UsageError(str(unknown)) from None
 
@@ -103,7 +103,9 @@ async def _erase(pool: Pool, plan: Plan, resolver: Resolver, data_dir: Path, who
                 "nothing was erased; see that the file belongs to this user",
             ) from None
     if erased.certificate and signs_here(plan, data_dir):
-        await head_signer(plan, pool, resolver, data_dir).sign()
+        heads = head_signer(plan, pool, resolver, data_dir)
+        await heads.sign()
+        await heads.publish()
     return erased
 
 

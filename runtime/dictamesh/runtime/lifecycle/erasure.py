@@ -8,7 +8,7 @@ only read: a receipt stays pending, with owner and deadline, until a later run f
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -20,7 +20,8 @@ from dictamesh.runtime.catalog.subject_keys import destroy_key
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
 from dictamesh.runtime.governance.audit import AuditRow
 from dictamesh.runtime.governance.subjects import key_id, record_token
-from dictamesh.runtime.lifecycle.ledger import Entry, LedgerFile, Standing, State, standings, store
+from dictamesh.runtime.lifecycle.ledger import Entry, LedgerFile, Standing, standings, store
+from dictamesh.runtime.lifecycle.receipts import Erased, Order, Receipt
 from dictamesh.runtime.lifecycle.sources import Held, Holding
 from dictamesh.runtime.lifecycle.subjects import Place, Subject
 from dictamesh.runtime.lifecycle.withdrawal import Announcer, Withdrawn, announcer, withdraw
@@ -50,80 +51,6 @@ class SourceReader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """Who asks for an erasure, why and until when; `deadline` None leaves that of an earlier run, or the default."""
-
-    by: str
-    reason: str | None = None
-    deadline: timedelta | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What was done in one product, and what its source still holds."""
-
-    product: str
-    owner: str | None
-    holding: Holding
-    code: str | None
-    records: int
-    source_records: int
-    withdrawn: Withdrawn
-    cache_keys: tuple[str, ...]
-
-    @property
-    def state(self) -> State:
-        """Done once the source holds nothing more."""
-        return "done" if self.holding == "gone" else "pending"
-
-    def counts(self) -> dict[str, Any]:
-        """Return what may be kept for good: numbers and names of ours."""
-        return {
-            "product": self.product,
-            "owner": self.owner,
-            "state": self.state,
-            "source": self.holding,
-            **({"code": self.code} if self.code else {}),
-            "records": self.records,
-            "sourceRecords": self.source_records,
-            "archived": self.withdrawn.archived,
-            "edgesClosed": self.withdrawn.edges,
-            "eventsAppended": self.withdrawn.events,
-            "cacheKeys": len(self.cache_keys),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Erased:
-    """The outcome of one run; `certificate` are the rows of the audit that attest it, none where nothing was left."""
-
-    entry: Entry
-    receipts: tuple[Receipt, ...]
-    key_destroyed: bool
-    certificate: tuple[AuditEntry, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the outcome as JSON values; the keys of caches hold ids, as whoever asked for it knows them."""
-        entry = self.entry
-        names = ("product", "entity_type", "day", "sequence", "id", "hash")
-        return {
-            "id": str(entry.id),
-            "subject": {"kind": entry.subject_kind, "token": entry.subject_token},
-            "state": entry.state,
-            "requestedAt": entry.requested_at.isoformat(),
-            "requestedBy": entry.requested_by,
-            "reason": entry.reason,
-            "deadline": entry.deadline.isoformat(),
-            "keyDestroyed": self.key_destroyed,
-            "receipts": [
-                {**each.counts(), "deadline": entry.deadline.isoformat(), "dropFromCaches": list(each.cache_keys)}
-                for each in self.receipts
-            ],
-            "certificate": [{name: row[name] for name in names} for row in self.certificate],
-        }
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
     """What is concerned at one entity: ids of records, and what its source holds."""
 
@@ -147,23 +74,24 @@ class Eraser:
         The ledger's file knows before the database does: a crash between the two is made good at the next start.
         Raises OSError of the ledger, `CatalogUnavailable`.
         """
+        token = subject.token(self.key)
         found = await self._found(subject)
         announcers = {address: await announcer(self.pool, self.plan.entities[address]) for address in found}
-        earlier = next(iter(await standings(self.pool, self.plan.name, subject.token)), None)
+        earlier = next(iter(await standings(self.pool, self.plan.name, token)), None)
         entry = self._entry(subject, order, found, earlier)
         told = earlier is None or _differs(entry, earlier.entry)
         if told:
             await self.ledger.append([entry])
         async with self.pool.transaction() as connection:
-            await connection.execute(_LOCK, (subject.token,))
-            destroyed = await destroy_key(connection, subject.token, subject.kind)
+            await connection.execute(_LOCK, (token,))
+            destroyed = await destroy_key(connection, token, subject.kind)
             done = await self._withdrawn(connection, found, announcers)
             receipts = tuple(self._receipts(found, done))
             if told:
                 await store(connection, entry, [receipt.counts() for receipt in receipts])
             certificate: Sequence[AuditEntry] = ()
             if told or destroyed or any(done.values()):
-                rows = certificate_rows(self.plan, subject.token, found, order.by)
+                rows = certificate_rows(self.plan, token, found, order.by)
                 certificate = (await append_rows(connection, rows)).entries
         return Erased(entry if told else _of(earlier, entry), receipts, destroyed, tuple(certificate))
 
@@ -236,7 +164,7 @@ class Eraser:
         return Entry(
             mesh=self.plan.name,
             subject_kind=subject.kind,
-            subject_token=subject.token,
+            subject_token=subject.token(self.key),
             token_key_id=key_id(self.key),
             state="done" if done else "pending",
             requested_at=requested_at,

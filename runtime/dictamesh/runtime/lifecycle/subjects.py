@@ -45,16 +45,19 @@ class Subject:
 
     kind: str
     text: str = field(repr=False)
-    token: str
     places: tuple[Place, ...]
+
+    def token(self, key: bytes) -> str:
+        """Return the token that stands for the subject wherever something is kept."""
+        return subject_token(key, self.kind, self.text)
 
     def value(self, place: Place) -> Any:
         """Return the id as a value of a place's field."""
         return typed(self.text, place.field.type)
 
 
-def subject(plan: Plan, kind: str, written: str, key: bytes) -> Subject:
-    """Return the subject of a kind with an id as it is written; `key` makes its token. Raises UnknownSubject."""
+def subject(plan: Plan, kind: str, written: str) -> Subject:
+    """Return the subject of a kind with an id as it is written; raises UnknownSubject."""
     places = places_of(plan).get(kind, ())
     if not places:
         near = suggest(kind, places_of(plan))
@@ -70,7 +73,7 @@ def subject(plan: Plan, kind: str, written: str, key: bytes) -> Subject:
         text = canonical((typed(written, first.type),))
     except Misfit:
         raise UnknownSubject(f"the id does not fit {first.address}, which is {first.type}") from None
-    return Subject(kind, text, subject_token(key, kind, text), places)
+    return Subject(kind, text, places)
 
 
 def places_of(plan: Plan) -> Mapping[str, tuple[Place, ...]]:

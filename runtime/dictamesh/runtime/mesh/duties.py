@@ -46,7 +46,7 @@ class Duties:
         self._erasures = {number for number, _, _ in await erased_since(self.pool, self.plan().name, 0)}
         await self.count_erasures()
         return [
-            self._repeat(self.sign, lambda: self.plan().mesh.audit.sign_every),
+            self._repeat(self.sign_and_publish, lambda: self.plan().mesh.audit.sign_every),
             self._repeat(self.retain, lambda: self.plan().mesh.retention.every, _FIRST_RETENTION),
             self._repeat(self.follow_erasures, lambda: _FOLLOW),
             self._repeat(self.count_erasures, lambda: _COUNT),
@@ -60,6 +60,11 @@ class Duties:
             self.metrics.count("audit_heads_total", "failed")
             raise
         self.metrics.count("audit_heads_total", "signed" if head is not None else "unchanged")
+
+    async def sign_and_publish(self) -> None:
+        """Sign, and publish elsewhere, which may take its time; raises `CatalogUnavailable`."""
+        await self.sign()
+        await self.heads.publish()
 
     async def retain(self) -> None:
         """Run retention, unless it is switched off or another replica is at it."""

@@ -26,6 +26,7 @@ from dictamesh.runtime.mesh.references import Resolver, shown
 from dictamesh.specs.model.mesh import Catalog
 
 _LOG = logging.getLogger("dictamesh.mesh")
+_LAST_PUBLICATION = 2.0  # seconds of a shutdown
 
 
 @dataclass(slots=True)
@@ -62,6 +63,10 @@ class Store:
         if self.heads is not None:
             try:
                 await self.heads.sign()
+                async with asyncio.timeout(_LAST_PUBLICATION):
+                    await self.heads.publish()
+            except TimeoutError:
+                _LOG.warning("the last audit heads are published at the next start")
             except CatalogUnavailable as error:
                 _LOG.error("the end of the audit is not signed", extra={"reason": str(error)})
         await self.pool.close()
