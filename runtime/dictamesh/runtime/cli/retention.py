@@ -11,7 +11,7 @@ from dictamesh.runtime.cli.common import add_format, config_of, plan_of, print_j
 from dictamesh.runtime.cli.database import with_catalog
 from dictamesh.runtime.cli.exits import FINDINGS, FINE
 from dictamesh.runtime.cli.serve import data_dir_of
-from dictamesh.runtime.lifecycle.aged import AGED
+from dictamesh.runtime.lifecycle.aged import aged_tables
 from dictamesh.runtime.lifecycle.retention import Retained, retain
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.references import Resolver
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
         async with leased(pool, f"retention of {plan.name}") as mine:
             if not mine and not options.dry_run:
                 raise StartFailed("another process is at it", "wait until it is done")
-            return await retain(pool, plan, datetime.now(UTC), AGED, dry_run=options.dry_run)
+            return await retain(pool, plan, datetime.now(UTC), aged_tables(plan), dry_run=options.dry_run)
 
     resolver = Resolver(config_of(options).absolute().parent)
     done = with_catalog("retention", plan, data_dir_of(plan, options.data_dir), resolver, work)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from psycopg import sql
 
 from dictamesh.runtime.catalog.pool import Pool
+from dictamesh.runtime.compile.plan import Plan
 
 _BATCH = 5000
 _THERE = b"SELECT to_regclass(%(table)s) IS NOT NULL AS there"
@@ -28,8 +29,9 @@ class Aged:
         return where.as_bytes()
 
 
-AGED: tuple[Aged, ...] = ()
-"""What a release keeps for a time only, the event log apart, whose topics say it themselves."""
+def aged_tables(_plan: Plan) -> tuple[Aged, ...]:
+    """Return what a mesh keeps for a time only, the event log apart, whose topics say it themselves."""
+    return ()
 
 
 async def count_aged(pool: Pool, aged: Aged, now: datetime) -> int:

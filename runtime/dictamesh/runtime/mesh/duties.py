@@ -13,7 +13,7 @@ from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.lease import leased
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import Plan
-from dictamesh.runtime.lifecycle.aged import AGED
+from dictamesh.runtime.lifecycle.aged import aged_tables
 from dictamesh.runtime.lifecycle.caches import drop_erased
 from dictamesh.runtime.lifecycle.ledger import erased_since, standings
 from dictamesh.runtime.lifecycle.retention import Retained, retain
@@ -73,7 +73,7 @@ class Duties:
             return
         try:
             async with leased(self.pool, f"retention of {plan.name}") as mine:
-                done = await retain(self.pool, plan, datetime.now(UTC), AGED) if mine else None
+                done = await retain(self.pool, plan, datetime.now(UTC), aged_tables(plan)) if mine else None
         except CatalogUnavailable:
             self.metrics.count("retention_runs_total", "failed")
             raise
