@@ -32,7 +32,8 @@ SECRET = "the signing key of this test, long enough"
 WRITER = """
 import asyncio, random, sys
 from pathlib import Path
-from dictamesh.runtime.audit.heads import HeadsFile, HeadSigner
+from dictamesh.runtime.audit.heads import HeadSigner
+from dictamesh.runtime.audit.heads_file import HeadsFile
 from dictamesh.runtime.audit.keys import signer_from
 from dictamesh.runtime.audit.log import open_audit
 from dictamesh.runtime.catalog.cluster import start

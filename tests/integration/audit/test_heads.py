@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from dictamesh.runtime.audit.examine import examine_database, read_heads
-from dictamesh.runtime.audit.heads import HeadsFile, HeadSigner, lost_heads
+from dictamesh.runtime.audit.heads import HeadSigner, lost_heads
+from dictamesh.runtime.audit.heads_file import HeadsFile
 from dictamesh.runtime.audit.keys import known_keys, signer_from
 from dictamesh.runtime.audit.log import write_rows
 from dictamesh.runtime.audit.statements import Restored, SignedHead
@@ -101,16 +102,26 @@ async def test_what_could_not_be_published_is_published_later(catalog: Pool, tmp
     assert read_heads(blocked / "heads.jsonl") == read_heads(tmp_path / "heads.jsonl")
 
 
-async def test_meshes_that_publish_to_one_place_do_not_disturb_each_other(catalog: Pool, tmp_path: Path) -> None:
+async def test_meshes_share_a_file_and_do_not_disturb_each_other(catalog: Pool, tmp_path: Path) -> None:
     path = tmp_path / "heads.jsonl"
     other = HeadSigner(catalog, "other", signer_from(b"the key of another mesh, long enough"), HeadsFile(path))
-    await other.sign()
-    own = signer(catalog, tmp_path / "own.jsonl")
-    await write_rows(catalog, [row()])
-    await own.sign()
-    copies = [*read_heads(path), *read_heads(tmp_path / "own.jsonl")]
-    report = await examine_database(catalog, MESH, KEYS, copies)
-    assert (report.intact, report.heads) == (True, 1)
+    own = signer(catalog, path)
+    for heads in (other, own, own, other, own):
+        await write_rows(catalog, [row()])
+        await heads.sign()
+    found = [(json.loads(head.statement)["mesh"], head.number) for head in read_heads(path)]
+    assert found == [("other", 1), (MESH, 1), (MESH, 2), ("other", 2), (MESH, 3)]
+    report = await examine_database(catalog, MESH, KEYS, read_heads(path))
+    assert (report.intact, report.heads) == (True, 3)
+
+
+async def test_two_that_publish_at_once_write_nothing_twice(catalog: Pool, tmp_path: Path) -> None:
+    path = tmp_path / "heads.jsonl"
+    for _ in range(20):
+        await write_rows(catalog, [row()])
+        await signer(catalog, tmp_path / "first.jsonl").sign()
+    await asyncio.gather(*(HeadsFile(path).publish(catalog, MESH) for _ in range(4)))
+    assert [head.number for head in read_heads(path)] == list(range(1, 21))
 
 
 async def test_a_torn_last_line_is_written_again(catalog: Pool, tmp_path: Path) -> None:
@@ -121,7 +132,6 @@ async def test_a_torn_last_line_is_written_again(catalog: Pool, tmp_path: Path) 
     path.write_bytes(whole[:-30])
     await write_rows(catalog, [row()])
     await heads.sign()
-    path.write_bytes(path.read_bytes().replace(whole[:-30] + b"\n", b""))
     assert [head.number for head in read_heads(path)] == [1, 2]
     assert path.stat().st_mode & 0o777 == 0o644
 

@@ -305,6 +305,8 @@ async def test_a_ledger_of_another_key_or_a_damaged_one_stops_the_start(shop: Sh
     whole = shop.ledger.path.read_bytes()
     shop.ledger.path.write_bytes(whole + b'{"torn": ')
     assert len(await shop.ledger.entries()) == 1, "a line torn by a kill was never acknowledged"
+    await shop.ledger.append(await shop.ledger.entries())
+    assert shop.ledger.path.read_bytes() == whole * 2
     shop.ledger.path.write_bytes(whole[:-20] + b"\n" + whole)
     with pytest.raises(DamagedLedger, match="line 1"):
         await replay(shop.pool, shop.plan, shop.ledger, KEY)

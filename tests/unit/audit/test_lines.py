@@ -48,6 +48,25 @@ def test_a_torn_line_does_not_spoil_the_next(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (b"", b""),
+        (b"torn", b""),
+        (b"one\n", b"one\n"),
+        (b"one\ntorn", b"one\n"),
+        (b"one\n" + b"x" * 200_000, b"one\n"),
+        (b"x" * 65_535 + b"\n" + b"y" * 65_536, b"x" * 65_535 + b"\n"),
+    ],
+    ids=["empty", "all torn", "whole", "one torn", "long torn", "at the edge"],
+)
+def test_a_torn_line_can_be_cut_off(tmp_path: Path, text: bytes, left: bytes) -> None:
+    path = tmp_path / "lines"
+    path.write_bytes(text)
+    append_bytes(path, b"next\n", drop_torn=True)
+    assert path.read_bytes() == left + b"next\n"
+
+
 def test_many_writers_lose_no_line(tmp_path: Path) -> None:
     path = tmp_path / "lines"
     with ThreadPoolExecutor(8) as threads:

@@ -1,22 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signing where the chains end, again and again, and publishing it where the database's owner cannot reach."""
 
-import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Protocol
 
 import orjson
 
 from dictamesh.runtime.audit.chain import Tip
 from dictamesh.runtime.audit.keys import Signer
-from dictamesh.runtime.audit.lines import PUBLIC, append_locked, last_line, locked
 from dictamesh.runtime.audit.reading import tips_of
-from dictamesh.runtime.audit.statements import Restored, SignedHead, read_line, restored_of, signed
+from dictamesh.runtime.audit.statements import Restored, SignedHead, restored_of, signed
 from dictamesh.runtime.catalog.pool import Pool
 
 _LOG = logging.getLogger("dictamesh.audit")
@@ -53,43 +49,11 @@ class Publisher(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class HeadsFile:
-    """A file of one signed head a line, readable by everybody."""
+class Record(Publisher, Protocol):
+    """A place that can also be asked what it has."""
 
-    path: Path
-
-    async def last(self) -> SignedHead | None:
-        """Return the last statement that is there, None where there is none or it cannot be read."""
-        return await asyncio.to_thread(self._last)
-
-    async def publish(self, pool: Pool, mesh: str) -> int:
-        """Append what is missing; raises Unpublished, `CatalogUnavailable`."""
-        count = 0
-        try:
-            with locked(self.path, PUBLIC) as descriptor:
-                line = await asyncio.to_thread(last_line, descriptor)
-                async for page in pages(pool, mesh, _number(line)):
-                    lines = b"".join(head.line() for head in page)
-                    await asyncio.to_thread(append_locked, descriptor, self.path, lines)
-                    count += len(page)
-        except OSError as error:
-            raise Unpublished(f"{self.path} cannot be written ({error.strerror})") from None
-        return count
-
-    def _last(self) -> SignedHead | None:
-        try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return None
-        try:
-            line = last_line(descriptor)
-        finally:
-            os.close(descriptor)
-        try:
-            return read_line(line) if line is not None else None
-        except ValueError:
-            return None
+    async def last(self, mesh: str) -> SignedHead | None:
+        """Return the last statement of a mesh that is there, None where there is none or it cannot be read."""
 
 
 async def pages(pool: Pool, mesh: str, after: int) -> AsyncIterator[list[SignedHead]]:
@@ -115,7 +79,7 @@ class HeadSigner:
     pool: Pool
     mesh: str
     signer: Signer
-    record: HeadsFile
+    record: Record
     elsewhere: tuple[Publisher, ...] = ()
     unpublished: Callable[[], None] = lambda: None  # is told of each place that could not be reached
     _known: dict[str, Tip] = field(default_factory=dict, init=False)
@@ -127,7 +91,7 @@ class HeadSigner:
 
         With `restored` it is signed in any case, and lists all chains. Raises `CatalogUnavailable`.
         """
-        published = await self.record.last()
+        published = await self.record.last(self.mesh)
         async with self.pool.transaction() as connection:
             ((_, now),) = await (await connection.execute(_LOCK)).fetchall()
             row = await (await connection.execute(_LAST, (self.mesh,))).fetchone()
@@ -178,13 +142,6 @@ class HeadSigner:
         except Unpublished as error:
             self.unpublished()
             _LOG.error("audit heads are not published", extra={"reason": str(error)})
-
-
-def _number(line: bytes | None) -> int:
-    try:
-        return read_line(line).number if line is not None else 0
-    except ValueError:
-        return 0
 
 
 async def lost_heads(pool: Pool, mesh: str, published: Iterable[SignedHead]) -> list[int]:

@@ -9,12 +9,32 @@ from pathlib import Path
 
 PRIVATE, PUBLIC = 0o600, 0o644
 _LONGEST_TAIL = 1 << 24
+_BLOCK = 1 << 16
 
 
-def append_bytes(path: Path, lines: bytes, mode: int = PRIVATE) -> None:
-    """Append whole lines and wait for the disk; raises OSError."""
+def append_bytes(path: Path, lines: bytes, mode: int = PRIVATE, *, drop_torn: bool = False) -> None:
+    """Append whole lines and wait for the disk; raises OSError.
+
+    A line that a kill tore was never acknowledged: it is ended where it is, or with `drop_torn` cut off.
+    """
     with locked(path, mode) as descriptor:
+        if drop_torn:
+            cut_torn(descriptor)
         append_locked(descriptor, path, lines)
+
+
+def cut_torn(descriptor: int) -> None:
+    """Cut off what stands behind the last end of a line; raises OSError."""
+    size = end = os.fstat(descriptor).st_size
+    while end:
+        start = max(0, end - _BLOCK)
+        found = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if found >= 0:
+            end = start + found + 1
+            break
+        end = start
+    if end < size:
+        os.ftruncate(descriptor, end)
 
 
 def append_locked(descriptor: int, path: Path, lines: bytes) -> None:
@@ -48,7 +68,7 @@ def locked(path: Path, mode: int = PRIVATE) -> Iterator[int]:
 def last_line(descriptor: int) -> bytes | None:
     """Return the last whole line, None where there is none; a line torn by a kill does not count."""
     size = os.fstat(descriptor).st_size
-    block = min(size, 1 << 16)
+    block = min(size, _BLOCK)
     while block:
         tail = os.pread(descriptor, block, size - block)
         lines = tail[: tail.rfind(b"\n") + 1].splitlines()

@@ -97,7 +97,8 @@ class LedgerFile:
     async def append(self, entries: Sequence[Entry]) -> None:
         """Append entries and wait for the disk; raises OSError."""
         if entries:
-            await asyncio.to_thread(append_bytes, self.path, b"".join(orjson.dumps(each) + b"\n" for each in entries))
+            lines = b"".join(orjson.dumps(each) + b"\n" for each in entries)
+            await asyncio.to_thread(append_bytes, self.path, lines, drop_torn=True)
 
     async def entries(self) -> list[Entry]:
         """Return all entries; a last line without an end was torn by a kill, and never acknowledged.

@@ -4,7 +4,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from dictamesh.runtime.audit.heads import HeadsFile, HeadSigner, Publisher
+from dictamesh.runtime.audit.heads import HeadSigner, Publisher
+from dictamesh.runtime.audit.heads_file import HeadsFile
 from dictamesh.runtime.audit.post import HeadsPost
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.pool import Pool
