@@ -102,8 +102,8 @@ class Life:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         for role, output in self.outputs.items():
             command = [sys.executable, "-c", WRITER, str(folder), role, SECRET]
-            with output.open("wb") as sink:
-                self.processes[role] = subprocess.Popen(command, stdout=sink, stderr=subprocess.DEVNULL)
+            with output.open("wb") as sink, output.with_suffix(".err").open("wb") as errors:
+                self.processes[role] = subprocess.Popen(command, stdout=sink, stderr=errors)
 
     def said(self, role: str) -> list[list[str]]:
         lines = self.outputs[role].read_text().split("\n")[:-1]  # what has no newline was not said
@@ -116,6 +116,8 @@ class Life:
         deadline = time.monotonic() + 120
         while len(self.acknowledged()) < rows or any(["ready"] not in self.said(role) for role in self.outputs):
             assert time.monotonic() < deadline, "the writers got nowhere"
+            for role, process in self.processes.items():
+                assert process.poll() is None, self.outputs[role].with_suffix(".err").read_text()
             time.sleep(0.01)
 
     def kill(self, victims: str, dice: random.Random) -> None:
@@ -130,6 +132,9 @@ class Life:
         elif victims == "owner":
             kill(self.processes["owner"].pid)
             time.sleep(dice.uniform(0, 0.2))  # the other one is left without a database
+        self.end()
+
+    def end(self) -> None:
         for process in self.processes.values():
             kill(process.pid)
             process.wait()
@@ -148,9 +153,7 @@ def test_chains_stay_whole_and_no_acknowledged_row_is_missing() -> None:
                 life.until(max(1, EVENTS * (number + 1) // KILLS - len(rows)))
                 life.kill(victims, dice)
             finally:
-                for process in life.processes.values():
-                    kill(process.pid)
-                    process.wait()
+                life.end()
             rows |= life.acknowledged()
             report, stored = asyncio.run(verified(folder))
             print(
