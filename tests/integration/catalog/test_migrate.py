@@ -90,6 +90,20 @@ SCHEMAS = [
     "deprecated_at",
     "retired_at",
 ]
+EVENT_LOG = [
+    "id",
+    "event_id",
+    "event_type",
+    "catalog_id",
+    "entity_type",
+    "entity_id",
+    "changed_fields",
+    "event_payload",
+    "trace_id",
+    "span_id",
+    "event_timestamp",
+    "ingested_at",
+]
 ALL = [step.version for step in known_migrations()]
 
 
@@ -127,6 +141,7 @@ async def test_up_status_down_up(pool: Pool) -> None:
 async def test_columns(catalog: Pool) -> None:
     assert set(ENTITY_CATALOG) <= await columns(catalog, "dictamesh_entity_catalog")
     assert set(RELATIONSHIPS) == await columns(catalog, "dictamesh_entity_relationships")
+    assert {*EVENT_LOG, "topic", "partition", "offset"} == await columns(catalog, "dictamesh_event_log")
     assert set(SCHEMAS) == await columns(catalog, "dictamesh_schemas")
 
 

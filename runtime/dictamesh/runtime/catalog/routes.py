@@ -168,12 +168,12 @@ def plain_text(value: str) -> str:
 
 def number(request: web.Request, name: str, default: int) -> int:
     """Return a query parameter as a whole number."""
-    text = request.query.get(name)
-    if text is None:
+    given = request.query.get(name)
+    if given is None:
         return default
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
+    if not given.isascii() or not given.isdigit() or len(given) > 9:
         raise RequestRefused("INVALID_REQUEST", f"{name} is a whole number", parameter=name)
-    return int(text)
+    return int(given)
 
 
 def _required(request: web.Request, name: str) -> str:

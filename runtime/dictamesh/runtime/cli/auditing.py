@@ -4,8 +4,8 @@
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from dictamesh.runtime.catalog.audit import open_audit
-from dictamesh.runtime.catalog.audit_file import FILE_NAME, JsonlAudit
+from dictamesh.runtime.audit.file import FILE_NAME, JsonlAudit
+from dictamesh.runtime.audit.log import open_audit
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.ownership import running_owner
 from dictamesh.runtime.catalog.pool import PoolSettings, open_pool

@@ -133,6 +133,10 @@ def _product(product: Product, own: list[EntityPlan]) -> ProductPlan:
             {"upstream": f"{entity.server}:{entity.source.physical_name}", "downstream": entity.address}
             for entity in own
         ),
+        subjects={
+            kind: tuple(dict.fromkeys(f"{product.name}#{text}" for text in texts))
+            for kind, texts in sorted(product.subjects.items())
+        },
     )
 
 

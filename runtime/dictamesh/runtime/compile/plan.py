@@ -131,6 +131,7 @@ class ProductPlan:
     entities: tuple[str, ...]  # addresses
     sla: Mapping[str, Any]
     lineage: tuple[Mapping[str, Any], ...]
+    subjects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # kind of data subject, addresses of fields
 
 
 @dataclass(frozen=True, slots=True)

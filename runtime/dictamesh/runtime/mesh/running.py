@@ -6,18 +6,22 @@ import logging
 import os
 from collections.abc import Awaitable, Coroutine, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from aiohttp import web
 
 from dictamesh.connectors.sdk import Health, Status
+from dictamesh.runtime.audit.routes import AuditFace
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.diff.weakening import weaker
 from dictamesh.runtime.gateway.serving import Gateway
 from dictamesh.runtime.mesh import telling
+from dictamesh.runtime.mesh.attestation import attest, renew
 from dictamesh.runtime.mesh.build import Built, build_file
 from dictamesh.runtime.mesh.drift import compare
+from dictamesh.runtime.mesh.duties import Duties, begin
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.lineage.feed import Feed
 from dictamesh.runtime.mesh.lines import states
@@ -82,6 +86,10 @@ class RunningMesh:
     def url(self) -> str:
         return f"http://{self.http.host}:{self.http.port}"
 
+    @property
+    def _data_dir(self) -> Path:
+        return Path(self.start.settings.data_dir)
+
     async def open(self) -> None:
         """Open the world and the ports; raises StartFailed."""
         telling.findings(self.built.diagnostics)
@@ -92,6 +100,7 @@ class RunningMesh:
         await self.store.deployed(self.start.plan, self.start.config, self.built.sources)
         await self.feed.use(self.start.plan)
         _LOG.info("catalog ready", extra={"count": len(self.start.plan.entities)})
+        await self._attest(self.start.plan)
         self._use(self.world)
         self.gateway = Gateway(self.world.serving)
         _LOG.info("gateway ready", extra={"count": len(self.start.plan.entities)})
@@ -102,8 +111,24 @@ class RunningMesh:
         if self.start.settings.watch:
             self._spawn(self._watch())
 
+    async def _attest(self, plan: Plan) -> None:
+        unpublished = partial(self.metrics.count, "audit_heads_total", "unpublished")
+        heads = await attest(plan, self.store.pool, self.resolver, self._data_dir, self.world.audit_key, unpublished)
+        self.store.heads = heads
+        current, key = (lambda: self.world.plan), (lambda: self.world.audit_key)
+        for work in await begin(Duties(self.store.pool, current, key, heads, self.l1, self.metrics)):
+            self._spawn(work)
+
     async def _listen(self, settings: Runtime) -> None:
-        app = application(self.gateway, self.store.locations, lambda: self.world, self.checks, self.metrics, self.drain)
+        app = application(
+            self.gateway,
+            self.store.locations,
+            AuditFace(self.store.pool, self.start.plan.name, self.store.signer),
+            lambda: self.world,
+            self.checks,
+            self.metrics,
+            self.drain,
+        )
         metrics = listen(metrics_app(self.metrics), settings.host, settings.metrics_port)
         self.metrics_http = await _listening(metrics, settings.host, settings.metrics_port, "--metrics-port")
         self.http = await _listening(_serve(app, settings), settings.host, settings.port, "--port")
@@ -151,6 +176,8 @@ class RunningMesh:
             await self.store.register(plan, self.resolver)
             await self.store.deployed(plan, self.start.config, self.built.sources)
             await self.feed.use(plan)
+            if self.store.heads is not None:
+                renew(self.store.heads, plan, self.resolver, self._data_dir)
         except StartFailed as failure:
             telling.failed("the changed specs cannot be served; the mesh goes on as it was", failure)
             if new is not None:
@@ -184,7 +211,7 @@ class RunningMesh:
         needs = Needs(
             resolver=self.resolver,
             audit=CountedAudit(self.store.audit, self.metrics),
-            data_dir=Path(self.start.settings.data_dir),
+            data_dir=self._data_dir,
             l1=self.l1,
             listeners=self.listeners,
             unknown_roles=lambda count: self.metrics.count("unknown_roles_total", by=count),

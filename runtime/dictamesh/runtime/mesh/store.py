@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from dictamesh.runtime.audit.earlier import chain_earlier_rows
+from dictamesh.runtime.audit.file import FILE_NAME, import_jsonl
+from dictamesh.runtime.audit.heads import HeadSigner
+from dictamesh.runtime.audit.keys import Signer
+from dictamesh.runtime.audit.log import AuditLog, open_audit
 from dictamesh.runtime.catalog import cluster
-from dictamesh.runtime.catalog.audit import AuditLog, open_audit
-from dictamesh.runtime.catalog.audit_file import FILE_NAME, import_jsonl
 from dictamesh.runtime.catalog.deployments import Deployment, remember
 from dictamesh.runtime.catalog.errors import CatalogUnavailable, RegistrationRejected
 from dictamesh.runtime.catalog.migrate import status, up
@@ -26,6 +29,7 @@ from dictamesh.specs.diagnostics import Source
 from dictamesh.specs.model.mesh import Catalog
 
 _LOG = logging.getLogger("dictamesh.mesh")
+_LAST_PUBLICATION = 2.0  # seconds of a shutdown
 
 
 @dataclass(slots=True)
@@ -38,6 +42,7 @@ class Store:
     where: str
     embedded: cluster.Cluster | None
     lock: Ownership | None
+    heads: HeadSigner | None = None
 
     async def register(self, plan: Plan, resolver: Resolver) -> None:
         """Write the plan's rows in one transaction (MC-8); raises StartFailed."""
@@ -57,9 +62,24 @@ class Store:
         except CatalogUnavailable as error:
             raise StartFailed(error.message, error.cure) from None
 
+    def signer(self) -> Signer:
+        """What signs the audit now; raises RuntimeError before the mesh is open."""
+        if self.heads is None:
+            raise RuntimeError("nothing signs yet")
+        return self.heads.signer
+
     async def close(self) -> None:
-        """Write what the audit still holds, close the pool, stop the embedded server, release the folder."""
+        """Write and sign what the audit still holds, close the pool, stop the embedded server, release the folder."""
         await self.audit.close()
+        if self.heads is not None:
+            try:
+                await self.heads.sign()
+                async with asyncio.timeout(_LAST_PUBLICATION):
+                    await self.heads.publish()
+            except TimeoutError:
+                _LOG.warning("the last audit heads are published at the next start")
+            except CatalogUnavailable as error:
+                _LOG.error("the end of the audit is not signed", extra={"reason": str(error)})
         await self.pool.close()
         if self.embedded is not None:
             await self.embedded.stop()
@@ -81,6 +101,7 @@ async def open_store(declared: Catalog, data_dir: Path, resolver: Resolver) -> S
             dsn, where = resolver.text(declared.dsn, "catalog.dsn"), "PostgreSQL of catalog.dsn"
         pool = await open_pool(dsn, PoolSettings(declared.pool.max, min(declared.pool.idle, declared.pool.max)))
         await _migrate(pool, declared)
+        await chain_earlier_rows(pool)
         await import_jsonl(pool, data_dir / FILE_NAME)
         return Store(pool, open_audit(pool), Locations(pool), where, embedded, lock)
     except BaseException as error:

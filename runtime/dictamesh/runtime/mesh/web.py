@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The HTTP application of a running mesh: GraphQL, catalog, health."""
+"""The HTTP application of a running mesh: GraphQL, catalog, audit, health."""
 
 import time
 from collections.abc import Callable
@@ -7,6 +7,8 @@ from collections.abc import Callable
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from dictamesh.runtime.audit.routes import AuditFace
+from dictamesh.runtime.audit.routes import routes as audit_routes
 from dictamesh.runtime.catalog.data_lineage.routes import Taking, lineage_routes
 from dictamesh.runtime.catalog.queries import Locations
 from dictamesh.runtime.catalog.routes import Access, RequestRefused
@@ -25,7 +27,13 @@ Current = Callable[[], World]
 
 
 def application(
-    gateway: Gateway, locations: Locations, current: Current, checks: Checks, metrics: Metrics, drain: Drain
+    gateway: Gateway,
+    locations: Locations,
+    audit: AuditFace,
+    current: Current,
+    checks: Checks,
+    metrics: Metrics,
+    drain: Drain,
 ) -> web.Application:
     """Build the application; `current` gives what is being served."""
     app = web.Application(middlewares=[_observed(metrics, drain, current)], client_max_size=0)
@@ -33,6 +41,7 @@ def application(
     access = _catalog_access(gateway, current)
     app.add_routes(catalog_routes(locations, access))
     app.add_routes(lineage_routes(locations.pool, access, _taking(current, metrics)))
+    app.add_routes(audit_routes(audit, access, lambda who: not who.roles.isdisjoint(current().plan.mesh.audit.readers)))
     app.add_routes(health_routes(checks))
     app.router.add_get("/", _front)
     metrics.allow_routes(resource.canonical for resource in app.router.resources())

@@ -19,9 +19,9 @@ from dictamesh.runtime.governance.audit import AuditSink
 from dictamesh.runtime.governance.authenticate import Authenticator, mask_keys
 from dictamesh.runtime.governance.refusals import MissingSecret
 from dictamesh.runtime.mesh.failure import StartFailed
+from dictamesh.runtime.mesh.keys import audit_key
 from dictamesh.runtime.mesh.lines import Lines, close_lines, lines_of, open_lines, unused
 from dictamesh.runtime.mesh.references import Resolver
-from dictamesh.runtime.mesh.subjects import audit_key
 from dictamesh.runtime.resilience import L1, Listeners
 
 
@@ -34,6 +34,7 @@ class World:
     access: AccessCache
     authenticator: Authenticator
     serving: Serving
+    audit_key: bytes = field(repr=False)
     running: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -113,4 +114,4 @@ def _world(plan: Plan, needs: Needs, lines: Lines, secrets: dict[str, str]) -> W
         served = serving(plan, needs.followed(run, plan), needs.admitted(authenticator.principal), needs.observed)
     except EngineUnavailable as missing:
         raise StartFailed("gateway.engine: tartiflette is not installed", str(missing)) from None
-    return World(plan, lines, access, authenticator, served)
+    return World(plan, lines, access, authenticator, served, subjects)

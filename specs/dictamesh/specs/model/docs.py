@@ -53,6 +53,8 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "gateway": "The GraphQL endpoint and its limits.",
         "catalog": "The database of metadata and audit.",
         "audit": "How reads of personal data are recorded.",
+        "retention": "How often what is too old is taken out.",
+        "erasure": "How data subjects are erased.",
         "cache": "The cache of rows in the process.",
         "lineage": "Lineage events, sent and taken in.",
         "runtime": "Settings of the process.",
@@ -96,6 +98,10 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "dsn": "postgresql://... by reference; absent: an embedded PostgreSQL under the data folder.",
         "autoMigrate": "Whether the tables are brought up to date at start.",
         "pool": "Connections to the database.",
+    },
+    "Retention": {
+        "enabled": "Whether a running mesh does it by itself; `retention run` does it at any time.",
+        "every": "How often; one replica at a time does it.",
     },
     "Pool": {"max": "Connections at most.", "idle": "Connections kept open without work, at most."},
     "CacheSettings": {

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from dictamesh.runtime.catalog.audit import AuditLog, open_audit, write_rows
+from dictamesh.runtime.audit.log import AuditLog, open_audit, write_rows
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.governance.audit import AuditRow, AuditSink, AuditUnavailable
@@ -14,11 +14,11 @@ from dictamesh.runtime.governance.audit import AuditRow, AuditSink, AuditUnavail
 
 def read(principal: str = "support-desk", **changes: object) -> AuditRow:
     values = {"purpose": "service", "fields": ("email", "name"), "subject_tokens": ("t1", "t2"), "subject_count": 2}
-    return AuditRow(principal, "Customer", "plan-1", **{**values, **changes})
+    return AuditRow(principal, "customers", "Customer", "plan-1", **{**values, **changes})
 
 
 def denied(**changes: object) -> AuditRow:
-    return AuditRow(None, "Customer", "plan-1", **{"denied_fields": ("email",), **changes})
+    return AuditRow(None, "customers", "Customer", "plan-1", **{"denied_fields": ("email",), **changes})
 
 
 async def rows(pool: Pool) -> list[dict[str, object]]:

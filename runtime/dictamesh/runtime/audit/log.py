@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The audit log in PostgreSQL: concurrent operations share one commit, and nobody is answered before it (S30)."""
+"""Writing the audit log: concurrent operations share one append and commit, nobody is answered before it (S30)."""
 
 import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import orjson
-
+from dictamesh.runtime.audit.append import Appender, append_rows
+from dictamesh.runtime.audit.chain import Unhashable
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.governance.audit import AuditRow, AuditUnavailable
@@ -19,29 +19,17 @@ _LARGEST_BATCH = 1000
 _WAITING_OPERATIONS = 2000
 # SQLSTATE classes that blame the rows, not the server: data exception, integrity constraint.
 _BLAMES_ROWS = ("22", "23")
-_INSERT = b"""
-INSERT INTO dictamesh_audit_logs
-    (id, occurred_at, principal, purpose, operation, entity_type, fields, denied_fields, success, error_code,
-     subject_tokens, subject_count, occurrences, plan_hash, trace_id, duration_ms)
-SELECT id, occurred_at, principal, purpose, operation, entity_type, fields, denied_fields, success, error_code,
-       subject_tokens, subject_count, occurrences, plan_hash, trace_id, duration_ms
-  FROM jsonb_to_recordset(%s::jsonb) AS r (id uuid, occurred_at timestamptz, principal text, purpose text,
-       operation text, entity_type text, fields text[], denied_fields text[], success boolean, error_code text,
-       subject_tokens text[], subject_count bigint, occurrences bigint, plan_hash text, trace_id text,
-       duration_ms double precision)
-    ON CONFLICT (id) DO NOTHING
-"""
-_SumKey = tuple[str, str, str, str | None, str | None]
+_UNHASHABLE = "22P05"  # what the server says of a character that it cannot hold
+_SumKey = tuple[str, str, str, str, str | None, str | None]
 
 
 async def write_rows(pool: Pool, rows: Sequence[AuditRow]) -> None:
-    """Commit ``rows``; those that are there already, by id, are left alone. Raises ``CatalogUnavailable``."""
-    await pool.execute(_INSERT, (rows_as_json(rows).decode(),))
+    """Chain and commit ``rows``; those that are there already, by id, are left alone.
 
-
-def rows_as_json(rows: Sequence[AuditRow]) -> bytes:
-    """The rows as a JSON array of objects that the insert reads; times in RFC 3339."""
-    return orjson.dumps(list(rows))  # dataclasses natively: asdict would copy every subject token
+    Raises ``CatalogUnavailable``, and ``Unhashable`` for a row that no JSON can hold.
+    """
+    async with pool.transaction() as connection:
+        await append_rows(connection, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +52,7 @@ class _Sum:
         first = self.first
         return AuditRow(
             principal=None,
+            product=first.product,
             entity_type=first.entity_type,
             plan_hash=first.plan_hash,
             purpose=first.purpose,
@@ -86,8 +75,12 @@ class AuditLog:
     _queue: asyncio.Queue[_Waiting] = field(default_factory=lambda: asyncio.Queue(_WAITING_OPERATIONS), init=False)
     _sums: dict[_SumKey, _Sum] = field(default_factory=dict, init=False)
     _unflushed: list[AuditRow] = field(default_factory=list, init=False)
+    _appender: Appender = field(init=False)
     _tasks: tuple[asyncio.Task[None], ...] = field(default=(), init=False)
     _closed: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self._appender = Appender(self.pool)
 
     def begin(self) -> None:
         """Start the writer; once only."""
@@ -131,7 +124,7 @@ class AuditLog:
     def _summed(self, row: AuditRow) -> bool:
         if row.principal is not None or row.fields:
             return False
-        key = (row.entity_type, row.plan_hash, row.operation, row.purpose, row.error_code)
+        key = (row.product, row.entity_type, row.plan_hash, row.operation, row.purpose, row.error_code)
         total = self._sums.setdefault(key, _Sum(row, set()))
         total.fields.update(row.denied_fields)
         total.times += row.occurrences
@@ -165,10 +158,13 @@ class AuditLog:
         """None after the commit, else a SQLSTATE (``HY000`` where there is none)."""
         try:
             async with asyncio.timeout(_COMMIT_SECONDS):
-                await write_rows(self.pool, rows)
+                await self._appender.append(rows)
         except CatalogUnavailable as error:
             _LOG.error("audit rows not written: %s", error)
             return error.sqlstate or "HY000"
+        except Unhashable:
+            _LOG.error("audit rows not written: one holds what JSON cannot")
+            return _UNHASHABLE
         except Exception as error:  # noqa: BLE001 - whatever it is, the operations must hear of it and the writer live on
             _LOG.error("audit rows not written: %s", type(error).__name__)
             return "HY000"

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from dictamesh.runtime.catalog.audit import write_rows
-from dictamesh.runtime.catalog.audit_file import Imported, JsonlAudit, import_jsonl
+from dictamesh.runtime.audit.file import Imported, JsonlAudit, import_jsonl
+from dictamesh.runtime.audit.log import write_rows
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.governance.audit import AuditRow, AuditSink, AuditUnavailable
@@ -23,12 +23,12 @@ from dictamesh.runtime.governance.audit import AuditRow, AuditSink, AuditUnavail
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from dictamesh.runtime.catalog.audit_file import JsonlAudit
+from dictamesh.runtime.audit.file import JsonlAudit
 from dictamesh.runtime.governance.audit import AuditRow
 async def main():
     sink = JsonlAudit(Path(sys.argv[1]))
     while True:
-        rows = [AuditRow("p", "Customer", "h", fields=("email",)) for _ in range(3)]
+        rows = [AuditRow("p", "customers", "Customer", "h", fields=("email",)) for _ in range(3)]
         await sink.record(rows)
         print("\\n".join(str(row.id) for row in rows), flush=True)
 asyncio.run(main())
@@ -36,7 +36,7 @@ asyncio.run(main())
 
 
 def row(**changes: object) -> AuditRow:
-    return AuditRow("bi-tool", "Customer", "plan-1", **{"fields": ("name",), **changes})
+    return AuditRow("bi-tool", "customers", "Customer", "plan-1", **{"fields": ("name",), **changes})
 
 
 async def ids(pool: Pool) -> set[str]:
