@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from tests.conformance.ranger.asking import Caller, Mesh
+from tests.conformance.ranger.asking import Caller, Mesh, row
 from tests.conformance.ranger.filters import same
 from tests.conformance.ranger.model import FILTER, MASK, Item, Reason, Request, Setting, Unsaid
 from tests.conformance.ranger.places import Place, relation
@@ -81,7 +81,7 @@ def _acls(mesh: Mesh, request: Request, expected: Mapping[str, Any], unknown: Ma
     if set(expected) - set(PERMISSIONS) - {"dataMasks", "rowFilters", "datasets", "projects"}:
         raise Unsaid(Reason.UNREAD)
     listed = {
-        (kind, name, access): entry["result"]
+        (kind, name, access): entry.get("result")
         for key, kind in PERMISSIONS.items()
         for name, accesses in (expected.get(key) or {}).items()
         for access, entry in accesses.items()
@@ -91,6 +91,7 @@ def _acls(mesh: Mesh, request: Request, expected: Mapping[str, Any], unknown: Ma
     everybody = {name for (_, name, access), result in listed.items() if name == PUBLIC and result == -1}
     if everybody or {CURRENT, OWNER} & {name for _, name, _ in listed}:
         raise Unsaid(Reason.EVERYBODY)
+    _closed(mesh, request)
     for kind, name, access in _cells(mesh, expected, listed):
         heard = verdict(mesh, replace(_alone(kind, name, request), access=access), unknown)
         wanted = listed.get((kind, name, access))
@@ -102,6 +103,15 @@ def _acls(mesh: Mesh, request: Request, expected: Mapping[str, Any], unknown: Ma
         return ""
     wrong = _masks(mesh, own, request, expected, unknown) if _is_leaf(mesh, own, MASK) else ""
     return wrong or (_filters(mesh, own, request, expected, unknown) if _is_leaf(mesh, own, FILTER) else "")
+
+
+def _closed(mesh: Mesh, request: Request) -> None:
+    """Refuse listings of what a policy closes to everybody it does not name."""
+    own, _ = mesh.places(request)
+    for policy in mesh.setting.policies:
+        reaches = own is not None and any(relation(one, own.elements) is not None for one in policy.resources)
+        if policy.deny_all_else and (reaches or policy.tag):
+            raise Unsaid(Reason.EVERYBODY)
 
 
 def _is_leaf(mesh: Mesh, own: Place, type_: int) -> bool:
@@ -156,7 +166,8 @@ def _filters(
         wanted = [what for whom, who, what in listed if (whom, who) == (kind, name)]
         if len(wanted) > 1:
             raise Unsaid(Reason.TWO_FILTERS)
-        if not same(mesh.rows(own, caller), wanted, caller.parameters) and not mesh.setting.shares:
+        kept = same(mesh.rows(own, caller), wanted, caller.parameters, row(own, caller))
+        if not kept and not mesh.setting.shares:
             return f"{name}: the rows are {mesh.rows(own, caller)}"
     return ""
 
@@ -164,6 +175,8 @@ def _filters(
 def _one_each(mesh: Mesh, type_: int) -> None:
     """Refuse listings of what counts only where nothing before it does: they hold it all the same."""
     policies = [each for each in mesh.setting.policies if each.type == type_]
+    if any(item.accesses and "select" not in item.accesses for each in policies for item in each.gives):
+        raise Unsaid(Reason.ANY_VALUES)
     names = [[name for item in each.gives for name in (*item.users, *item.groups, *item.roles)] for each in policies]
     if len({rank(each) for each in policies}) > 1 or any(len(set(each)) < len(each) for each in names):
         raise Unsaid(Reason.TWO_MASKS)
@@ -175,7 +188,7 @@ def _listed(entries: Iterable[Mapping[str, Any]], info: str, what: str) -> Itera
             for name in each.get(key) or ():
                 if name == PUBLIC:
                     raise Unsaid(Reason.EVERYBODY)
-                yield kind, name, each[info][what]
+                yield kind, name, (each.get(info) or {}).get(what, "")
 
 
 CHECKS: Mapping[str, Check] = {"resourceAccessInfo": _info, "acls": _acls}

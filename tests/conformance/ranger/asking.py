@@ -217,8 +217,7 @@ class Mesh:
 
     def _outcome(self, policies: tuple[FieldPolicy, ...], place: Place, caller: Caller, tier: str) -> Outcome:
         decision: Decision = decide(policies, tier, caller.principal, "public", caller.in_force)
-        row: Row = {"id": "1", "path": place.path, "owner": caller.owner}
-        return compile_outcome(decision)(row, caller.parameters)
+        return compile_outcome(decision)(row(place, caller), caller.parameters)
 
     def unknown(self, places: Iterable[Place]) -> list[str]:
         """The claims nobody knows that policies on some places ask for."""
@@ -226,6 +225,11 @@ class Mesh:
         for place in places:
             asked |= _asked(self.plan.rules.fields.get(place.address, ()), self.plan.rules.rows.get(address(place), ()))
         return sorted(asked & set(self.draft.said.unknowns.reasons))
+
+
+def row(place: Place, caller: Caller) -> Row:
+    """The row that a place stands for, as far as policies read it."""
+    return {"id": "1", "path": place.path, "owner": caller.owner}
 
 
 def _asked(fields: Iterable[FieldPolicy], rows: Iterable[RowPolicy]) -> set[str]:

@@ -17,7 +17,10 @@ RESULT = re.compile(
 MEMBER = {"IS_IN_ROLE": "role", "ctx.isInRole": "role", "IS_IN_GROUP": "group", "ctx.isInGroup": "group"}
 TIMES = {"ctx.isAccessedAfter": (">=", True), "ctx.isAccessedBefore": ("<=", False)}
 """How the time of access compares with an attribute, and what it is where there is no such attribute."""
-DATES = ("%Y/%m/%d", "%Y-%m-%dT%H:%M:%S.%fZ")
+DATES = (
+    (re.compile(r"\d{1,4}/\d{1,2}/\d{1,2}"), "%Y/%m/%d"),  # what follows is not read
+    (re.compile(r"\d{1,4}-\d{1,2}-\d{1,2}T\d{1,2}:\d{1,2}:\d{1,2}\.\d{1,3}Z"), "%Y-%m-%dT%H:%M:%S.%fZ"),
+)
 COMPARED = {"==": "=", "===": "=", "!=": "<>", "!==": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 
@@ -148,13 +151,11 @@ class _Script:
         return _compared(left, COMPARED[sign], right)
 
     def _time(self, sign: str, absent: bool) -> str:
-        value = self._attribute(self._argument())
-        for form in DATES:
-            try:
-                moment = datetime.strptime(value or "", form)
-            except ValueError:
-                continue
-            return f"CURRENT_TIMESTAMP {sign} TIMESTAMP '{moment:%Y-%m-%d %H:%M:%S}'"
+        value = self._attribute(self._argument()) or ""
+        for start, form in DATES:
+            found = start.match(value)
+            if found is not None:
+                return f"CURRENT_TIMESTAMP {sign} TIMESTAMP '{_moment(found[0], form):%Y-%m-%d %H:%M:%S}'"
         return str(absent).upper()
 
     def _value(self, kind: str, text: str) -> float | str | None:
@@ -195,6 +196,13 @@ class _Script:
     def _need(self, sign: str) -> None:
         if not self._take(sign):
             raise Unsaid(Reason.SCRIPT)
+
+
+def _moment(text: str, form: str) -> datetime:
+    try:
+        return datetime.strptime(text, form)
+    except ValueError:
+        raise Unsaid(Reason.SCRIPT) from None
 
 
 def _compared(left: float | str | None, sign: str, right: float | str | None) -> str:

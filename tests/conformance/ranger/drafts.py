@@ -86,7 +86,7 @@ def document(kind: str, **keys: Any) -> Doc:
 
 
 def name_of(policy: Policy) -> str:
-    """The name of what a policy becomes."""
+    """How the names begin of what a policy becomes; Ranger's numbers need not be unique in a file."""
     return f"{'tag' if policy.tag else 'resource'}-{policy.id}"
 
 

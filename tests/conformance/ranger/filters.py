@@ -14,6 +14,7 @@ from sqlglot.errors import SqlglotError
 from dictamesh.runtime.governance.conditions import condition
 from dictamesh.specs.expressions import Problems, Scope, check
 from dictamesh.specs.expressions.tree import Column, Expr
+from dictamesh.specs.resolve.matching import glob
 from dictamesh.specs.types import BOOLEAN, LONG, STRING
 from tests.conformance.ranger.drafts import Doc, Draft, Origin
 from tests.conformance.ranger.model import FILTER, Item, Level, Policy, Reason, Tag, Unsaid
@@ -42,6 +43,8 @@ def row_rules(
         return
     plain = "products" in match and "tags" not in match and "except" not in match
     chosen = {key: match[key] for key in ("products", "entities")} if plain else {"entities": entities}
+    if plain:
+        entities = sorted({address(place) for place in draft.known if _within(chosen, place)})
     conditions = [each for each in whole.where if each != "TRUE"]
     told = [(item, each) for item in policy.gives for each in words(item, draft.said, tag)]
     origin = Origin(policy.id, FILTER)
@@ -58,6 +61,12 @@ def row_rules(
 
 def address(place: Place) -> str:
     return f"{place.product}#{place.entity}"
+
+
+def _within(match: Match, place: Place) -> bool:
+    """Whether globs of products and entities match the entity of a place, of which not the whole may be asked for."""
+    keys = (("products", place.product), ("entities", place.entity))
+    return all(any(glob(each)(name) for each in match[key]) for key, name in keys)
 
 
 def _whom(who: Words) -> Doc:
@@ -146,19 +155,17 @@ def parsed(sql: str, columns: tuple[tuple[str, str], ...]) -> Expr:
         raise Unsaid(Reason.FILTER) from None
 
 
-def same(ours: Expr | bool, expected: Iterable[str], parameters: Mapping[str, Any]) -> bool:
+def same(ours: Expr | bool, expected: Iterable[str], parameters: Mapping[str, Any], base: Mapping[str, Any]) -> bool:
     """Whether a row filter keeps the rows that one of the expected filters keeps; without any it keeps all.
 
-    Compared on every combination of the literals they name, values beside these and NULL.
+    Compared on rows like `base` with every combination of the literals they name, values beside these and NULL.
     """
     told = [renamed(text) for text in expected]
     columns = {name: kind for _, found in told for name, kind in found.items()}
     theirs = [condition(parsed(sql, tuple(found.items()))) for sql, found in told]
     keep = condition(ours) if not isinstance(ours, bool) else lambda _row, _parameters: ours
-    rows = (
-        dict(zip(columns, values, strict=True))
-        for values in product(*(_values(told, kind) for kind in columns.values()))
-    )
+    samples = product(*(_values(told, kind) for kind in columns.values()))
+    rows = ({**base, **dict(zip(columns, values, strict=True))} for values in samples)
     return all(
         keep(row, parameters) == (not theirs or any(each(row, parameters) for each in theirs))
         for row in islice(rows, SAMPLES)

@@ -26,6 +26,7 @@ from tests.conformance.ranger.model import (
 from tests.conformance.ranger.names import word, written
 
 SELF = "self"
+TOKENS = re.compile(r"\$\{\{.*?\}\}|\{USER\}|\{OWNER\}")
 Relation = Literal["self", "below", "above"]
 Ordered = tuple[tuple[Level, str], ...]
 
@@ -113,11 +114,13 @@ def relation(resource: Resource, ordered: Ordered) -> Relation | None:
 
 
 def matches(pattern: Pattern, value: str) -> bool:
-    """Whether a value of a level matches; a token such as {USER} matches everything."""
+    """Whether a value of a level matches, or may: a token such as {USER} stands for anything."""
     if pattern.any:
         return not pattern.excludes
     if value in {"", "*"}:
         return False
+    if pattern.excludes and any(TOKENS.search(text) for text in pattern.values):
+        return True
     return any(_matcher(pattern, text)(value) for text in pattern.values) != pattern.excludes
 
 

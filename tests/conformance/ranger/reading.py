@@ -38,20 +38,25 @@ def stages(path: Path, folder: Path) -> list[Stage]:
         found = json.loads(path.read_text("utf-8"))
     except ValueError:
         return [Stage(_nothing(), (Question(path.stem, None, {}, Reason.UNREAD),))]
+    return read(found, folder)
+
+
+def read(found: Any, folder: Path | None = None) -> list[Stage]:
+    """Read the JSON of a case file; without a folder it names no others."""
     if isinstance(found, list):
         return [shares.of_schedule(each) for each in found]
     if "testCases" not in found:
         return list(_stages(found, folder))
-    read: list[Stage] = []
+    stages_: list[Stage] = []
     for each in found["testCases"]:
         if "servicePolicies" in each:
-            read += _stages({**each["servicePolicies"], "tests": each["tests"]}, folder)
+            stages_ += _stages({**each["servicePolicies"], "tests": each["tests"]}, folder)
         else:
-            read.append(Stage(_nothing(), (Question(each.get("name", ""), None, {}, Reason.NO_REQUEST),)))
-    return read
+            stages_.append(Stage(_nothing(), (Question(each.get("name", ""), None, {}, Reason.NO_REQUEST),)))
+    return stages_
 
 
-def _stages(found: Json, folder: Path) -> Iterator[Stage]:
+def _stages(found: Json, folder: Path | None) -> Iterator[Stage]:
     try:
         reader = _Reader(found, folder)
         states = list(reader.states())
@@ -91,7 +96,7 @@ def _steps(found: Json) -> Iterator[tuple[Json | None, list[Json]]]:
 class _Reader:
     """What one file says of its service, read once."""
 
-    def __init__(self, found: Json, folder: Path) -> None:
+    def __init__(self, found: Json, folder: Path | None) -> None:
         if set(found) - READ - IDLE:
             raise Unsaid(Reason.UNREAD)
         definition = found.get("serviceDef") or EMBEDDED.get(found.get("serviceType", ""))
@@ -151,9 +156,9 @@ class _Reader:
             yield from shares.shares(_json(self._folder, name), self.service)
 
 
-def _json(folder: Path, name: str) -> Any:
-    path = folder / name.removeprefix(PREFIX)
-    if not path.exists():
+def _json(folder: Path | None, name: str) -> Any:
+    path = folder / name.removeprefix(PREFIX) if folder is not None else None
+    if path is None or not path.exists():
         raise Unsaid(Reason.NO_FILE)
     return json.loads(path.read_text("utf-8"))
 

@@ -10,7 +10,7 @@ from typing import Any
 from tests.conformance.ranger.model import Question, Reason, Request, Tag, Unsaid
 from tests.conformance.ranger.policies import tag
 
-ACLS = {"userPermissions", "groupPermissions", "rolePermissions", "userACLs", "groupACLs", "roleACLs"}
+ACLS = {"userPermissions", "groupPermissions", "rolePermissions", "dataMasks", "rowFilters"}
 OUTCOMES = {
     "result",
     "dataMaskResult",
@@ -22,7 +22,7 @@ OUTCOMES = {
 } | ACLS
 LISTINGS = {"sharedWith", "principals:", "principals", "datasetId", "projectId", "dataShareId"}
 LISTINGS |= {"datasetIds", "projectIds", "dataShareIds"}
-READ = {"name", "request", "resource", "userAttributes", "resultSet"} | OUTCOMES
+READ = {"name", "request", "resource", "userAttributes"} | OUTCOMES
 TOLD = {"resource", "accessType", "user", "userGroups", "userRoles", "context", "accessTime", "resourceMatchingScope"}
 TOLD |= {"resourceElementMatchingScopes", "isDescendantDenyIgnored"}
 IDLE = {"requestData", "remoteIPAddress", "clientIPAddress", "forwardedAddresses", "action", "clientType", "sessionId"}
@@ -62,17 +62,23 @@ def question(found: Mapping[str, Any], roles: Roles, *, shared: bool) -> Questio
         raise Unsaid(Reason.LISTING)
     if set(found) - READ:
         raise Unsaid(Reason.UNREAD)
-    expected = {key: value for key, value in found.items() if key in OUTCOMES}
+    expected = _expected(found, shared=shared)
+    given = found.get("request") or {"resource": found.get("resource") or {}}
+    return Question(name, _request(given, roles, found.get("userAttributes") or {}), expected)
+
+
+def _expected(found: Mapping[str, Any], *, shared: bool) -> dict[str, Any]:
+    """What a test expects, by kind: listings of permissions stand together, and none at all is a listing too."""
+    listed = {key: value for key, value in found.items() if key in ACLS}
+    expected = {key: value for key, value in found.items() if key in OUTCOMES - ACLS and value is not None}
+    if listed or "resource" in found:
+        expected["acls"] = listed
+    if shared and "result" in found:
+        expected.pop("result", None)
+        expected["shared"] = {"isAllowed": False, **(found["result"] or {})}
     if not expected:
         raise Unsaid(Reason.NO_RESULT)
-    given = found.get("request") or {"resource": found.get("resource") or {}}
-    if ACLS & set(expected):
-        expected = {"acls": {key: value for key, value in expected.items() if key != "result"}}
-    elif "resource" in found:
-        expected = {"acls": expected}
-    if shared and "result" in expected:
-        expected = {"shared": expected["result"] or {"isAllowed": False}}
-    return Question(name, _request(given, roles, found.get("userAttributes") or {}), expected)
+    return expected
 
 
 def _request(found: Mapping[str, Any], roles: Roles, attributes: Mapping[str, Mapping[str, str]]) -> Request:

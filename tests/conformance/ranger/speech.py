@@ -55,7 +55,7 @@ def _joined(conditions: Iterable[str], sign: str, empty: str) -> str:
 
 def opposite(condition: str) -> str:
     """What holds where a condition does not: an unknown is no (as it is where a rule asks for it)."""
-    return f"NOT coalesce({condition}, FALSE)"
+    return {"TRUE": "FALSE", "FALSE": "TRUE"}.get(condition, f"NOT coalesce({condition}, FALSE)")
 
 
 def words(item: Item, said: Said, tag: Tag | None) -> list[Words]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tests.conformance.ranger import sharing
-from tests.conformance.ranger.asking import Heard, Mesh
+from tests.conformance.ranger.asking import Heard, Mesh, row
 from tests.conformance.ranger.filters import same
 from tests.conformance.ranger.masks import kind
 from tests.conformance.ranger.model import MASK, Reason, Request, Unsaid
@@ -53,6 +53,8 @@ def _one_zone(own: Place, below: Iterable[Place]) -> None:
 
 
 def _access(mesh: Mesh, request: Request, expected: Mapping[str, Any], unknown: Mapping[str, bool]) -> str:
+    if "isAllowed" not in expected:
+        raise Unsaid(Reason.NO_RESULT)
     heard = verdict(mesh, request, unknown)
     if heard.allowed != expected["isAllowed"]:
         return f"allowed is {heard.allowed}, by {sorted(heard.allow)}, not by {sorted(heard.deny)}"
@@ -100,7 +102,7 @@ def _filter(mesh: Mesh, request: Request, expected: Mapping[str, Any], unknown: 
     if own is None:
         return "" if wanted is None else "no such levels"
     caller = mesh.caller(request, request.access, unknown)
-    if not same(mesh.rows(own, caller), [wanted] if wanted else [], caller.parameters):
+    if not same(mesh.rows(own, caller), [wanted] if wanted else [], caller.parameters, row(own, caller)):
         return f"the rows are {mesh.rows(own, caller)}"
     by = {mesh.draft.origins[name].policy for name in mesh.filtering(own, caller)}
     policy = expected.get("policyId", -1)
@@ -108,11 +110,11 @@ def _filter(mesh: Mesh, request: Request, expected: Mapping[str, Any], unknown: 
 
 
 def _shared(mesh: Mesh, request: Request, expected: Mapping[str, Any], unknown: Mapping[str, bool]) -> str:
-    wrong = _access(mesh, request, {**expected, "policyId": expected.get("policyId", -1)}, unknown)
-    if not expected["isAllowed"]:
-        wrong = "" if verdict(mesh, request, unknown).allowed is False else "allowed"
+    policy = expected.get("policyId", -1) if expected["isAllowed"] else -1
+    wrong = _access(mesh, request, {**expected, "policyId": policy}, unknown)
     own, below = mesh.places(request)
-    assert own is not None
+    if own is None:
+        return wrong
     callers = [mesh.caller(request, each, unknown) for each in ([request.access] if request.access else mesh.accesses)]
     if expected["isAllowed"]:
         names = {name for place in (own, *below) for caller in callers for name in mesh.agreements(place, caller)}
@@ -123,7 +125,7 @@ def _shared(mesh: Mesh, request: Request, expected: Mapping[str, Any], unknown: 
     filters = expected.get("rowFilters")
     if len(own.elements) == 2 and request.access and (expected["isAllowed"] or filters):
         rows = mesh.rows(own, callers[0])
-        if not same(rows, filters or [], callers[0].parameters):
+        if not same(rows, filters or [], callers[0].parameters, row(own, callers[0])):
             wrong += f" the rows are {rows}"
     if expected["isAllowed"] and request.access and len(own.elements) == 3:
         wrong += masked(mesh, request, expected.get("maskType"), expected.get("maskedValue"), unknown, None)

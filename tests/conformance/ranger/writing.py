@@ -28,9 +28,9 @@ class Binding:
 
 def write(draft: Draft) -> None:
     """Write every policy of a setting."""
-    for policy in draft.setting.policies:
+    for place, policy in enumerate(draft.setting.policies):
         for number, binding in enumerate(_bindings(policy, draft)):
-            _write(policy, binding, f"{name_of(policy)}.{number}", draft)
+            _write(policy, binding, f"{name_of(policy)}.{place}.{number}", draft)
     roles = _supers(draft)
     if roles:
         match = {"tiers": [TIER]}
