@@ -4,6 +4,7 @@
 `RangerPolicyEngineImpl`, `RangerDefaultPolicyEvaluator` and `RangerDefaultPolicyItemEvaluator` of Apache Ranger 2.5.
 """
 
+import random
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -38,6 +39,55 @@ def allowed(setting: Setting, request: Request) -> bool:
         if said & {"allow", "deny"}:
             return "deny" not in said
     return False
+
+
+def any_allowed(setting: Setting, request: Request, order: random.Random) -> bool:
+    """Whether any type of access to a resource, or to what lies below it, is allowed by policies on resources.
+
+    `order` is that of policies of one priority, denials first, and of access types: Ranger's are those of its optimiser
+    and of hash sets.
+    """
+    ordered = _ordered(setting.service, request)
+    if ordered is None:
+        return False
+    policies = [each for each in setting.policies if each.type == ACCESS and not each.tag]
+    order.shuffle(policies)
+    policies.sort(key=lambda each: (-each.priority, not _denies(each)))
+    results: dict[str, tuple[bool, int]] = {}
+    allowing: int | None = None
+    for policy in policies:
+        if allowing is not None and allowing > policy.priority:
+            break
+        lies = {relation(tuple(_filled(one, request) for one in each), ordered) for each in policy.resources}
+        if not lies & {"self", "below"} or not all(_holds(one, setting, request, policy) for one in policy.conditions):
+            continue
+        for access in order.sample(sorted(setting.service.implied), len(setting.service.implied)):
+            said = _says(policy, setting, replace(request, access=access))
+            if said == "allow" or (said == "deny" and "self" in lies):
+                results[access] = _merged(results.get(access), (said == "allow", policy.priority))
+                if said == "allow":
+                    break
+        allowed_by = [priority for one, priority in results.values() if one]
+        if allowed_by:
+            allowing = max(allowed_by)
+            if not _denies(policy):
+                break
+        elif len(results) == len(setting.service.implied):
+            return False
+    return allowing is not None
+
+
+def _merged(old: tuple[bool, int] | None, new: tuple[bool, int]) -> tuple[bool, int]:
+    """What of two results for one type of access counts where any will do."""
+    if old is None:
+        return new
+    if old[0]:
+        return new if (new[1] >= old[1] if not new[0] else new[1] > old[1]) else old
+    return new if new[1] > old[1] or (new[0] and new[1] >= old[1]) else old
+
+
+def _denies(policy: Policy) -> bool:
+    return bool(policy.deny) or policy.deny_all_else
 
 
 def given(setting: Setting, request: Request, type_: int) -> list[Item]:

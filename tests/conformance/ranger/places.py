@@ -26,6 +26,9 @@ from tests.conformance.ranger.model import (
 from tests.conformance.ranger.names import word, written
 
 SELF = "self"
+OTHERS = tuple("zqkwvyxjbpgfmcdlhrstnuaieo0123456789")
+"""Names of which one is not among those that are excluded."""
+
 TOKENS = re.compile(r"\$\{\{.*?\}\}|\{USER\}|\{OWNER\}")
 Relation = Literal["self", "below", "above"]
 Ordered = tuple[tuple[Level, str], ...]
@@ -146,7 +149,7 @@ def _part(text: str, level: Level) -> str:
 def witness(pattern: Pattern, user: str | None) -> Iterator[str]:
     """Values of a level that match: one for each of the pattern's."""
     if pattern.excludes:
-        yield "otherthanthose"
+        yield from [each for each in OTHERS if matches(pattern, each)][:1]
         return
     for text in ["anything"] if pattern.any else pattern.values:
         filled = text.replace("{USER}", user or "") if pattern.level.tokens else text

@@ -30,13 +30,17 @@ def verdict(mesh: Mesh, request: Request, unknown: Mapping[str, bool]) -> Heard:
         return here[0]
     _one_zone(own, below)
     told = [*here, *there]
-    allow, deny = (
-        frozenset[int]().union(*(each.allow for each in told)),
-        frozenset[int]().union(*(each.deny for each in told)),
-    )
-    if all(each.deny and not each.allowed for each in here) or (request.deny_below and deny):
-        return Heard(allowed=False, allow=allow, deny=deny)
+    allow = frozenset[int]().union(*(each.allow for each in told))
+    deny = frozenset[int]().union(*(each.deny for each in told))
+    shut = [bool(each.deny) and not each.allowed for each in here]  # by type of access
     allowed = any(each.allowed for each in told)
+    past = any(each.allowed for each in here) or any(
+        each.allowed and not shut[number % len(callers)] for number, each in enumerate(there)
+    )
+    if allowed and not past and len({policy.priority for policy in mesh.setting.policies}) > 1:
+        raise Unsaid(Reason.BOTH)
+    if all(shut) or (request.deny_below and deny):
+        return Heard(allowed=False, allow=allow, deny=deny)
     if (_scoped(request) and deny) or (not allowed and any(each.allow and each.deny for each in told)):
         raise Unsaid(Reason.BOTH)
     return Heard(allowed, allow, deny)
