@@ -146,7 +146,7 @@ def _masks(
     """Every mask that some policy may have for somebody, and whether on a condition, whichever counts in the end."""
     _one_each(mesh, MASK)
     conditional = {
-        each["maskInfo"]["dataMaskType"] for each in expected.get("dataMasks") or () if each["isConditional"]
+        each["maskInfo"]["dataMaskType"] for each in expected.get("dataMasks") or () if each.get("isConditional")
     }
     listed = list(_listed(expected.get("dataMasks") or (), "maskInfo", "dataMaskType"))
     for kind, name, caller in _callers(mesh, request, expected, unknown):

@@ -73,7 +73,7 @@ def resource(found: Mapping[str, Any], service: Service, type_: int = ACCESS) ->
     return tuple(
         Pattern(
             level,
-            tuple(value for value in given[level.name]["values"] if value),
+            tuple(str(value) for value in given[level.name]["values"] if value),
             bool(given[level.name].get("isExcludes")),
             bool(given[level.name].get("isRecursive")),
         )

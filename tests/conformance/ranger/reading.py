@@ -50,7 +50,7 @@ def read(found: Any, folder: Path | None = None) -> list[Stage]:
     stages_: list[Stage] = []
     for each in found["testCases"]:
         if "servicePolicies" in each:
-            stages_ += _stages({**each["servicePolicies"], "tests": each["tests"]}, folder)
+            stages_ += _stages({**each["servicePolicies"], "tests": each.get("tests")}, folder)
         else:
             stages_.append(Stage(_nothing(), (Question(each.get("name", ""), None, {}, Reason.NO_REQUEST),)))
     return stages_
