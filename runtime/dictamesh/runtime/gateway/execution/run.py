@@ -10,6 +10,7 @@ from typing import Any
 
 from dictamesh.runtime.adapters.adapters import Adapters
 from dictamesh.runtime.adapters.ask import Operation, Shown, Spent
+from dictamesh.runtime.adapters.surrogates import Surrogates, surrogates
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
 from dictamesh.runtime.gateway.contract import Outcome, PreparedOperation, RequestInfo, Run
 from dictamesh.runtime.gateway.errors import GatewayError, message
@@ -19,7 +20,6 @@ from dictamesh.runtime.gateway.execution.levels import execute
 from dictamesh.runtime.gateway.execution.lookahead import Names, look_ahead, names
 from dictamesh.runtime.gateway.execution.picks import EntityPick, FieldPick, entity_picks
 from dictamesh.runtime.gateway.execution.serve import View
-from dictamesh.runtime.gateway.execution.surrogates import Surrogates, surrogates
 from dictamesh.runtime.gateway.execution.uses import forbidden_uses
 from dictamesh.runtime.governance.access import Access
 from dictamesh.runtime.governance.audit import AuditRow, AuditSink, AuditUnavailable

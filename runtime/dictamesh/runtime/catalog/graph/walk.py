@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Walks over the graph: what lies within some levels of a record, in either direction, now or at a past instant."""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from dictamesh.runtime.catalog.directory import Directory, RelationKind
+from dictamesh.runtime.catalog.errors import EntityNotFound, InvalidRequest
+from dictamesh.runtime.catalog.graph.values import TYPE, Ref
+from dictamesh.runtime.catalog.pool import Pool
+from dictamesh.runtime.catalog.sight import Sight, seen_kinds
+
+Direction = Literal["out", "in", "both"]
+Truncated = Literal["nodes", "edges", "time"]
+
+DEFAULT_DEPTH = 5
+LARGEST_DEPTH = 10
+DEFAULT_NODES = 1000
+LARGEST_NODES = 10_000
+EDGES = 100_000  # met on the way, one between two nodes of the answer once from either end
+SECONDS = 2.0
+
+_START = b"""
+SELECT node FROM dictamesh_entity_catalog WHERE entity_type = %(type)s AND source_entity_id = %(id)s
+ ORDER BY (status = 'active') DESC, last_seen_at DESC LIMIT 1
+"""
+_WALK = b"""
+SELECT w.*, n.types, n.ids
+  FROM dictamesh_walk(%(frontier)s, %(known)s, %(levels)s, %(out)s, %(back)s, %(moment)s, %(nodes)s, %(edges)s,
+       make_interval(secs => %(seconds)s)) AS w
+ CROSS JOIN LATERAL (
+        SELECT array_agg(c.entity_type ORDER BY u.place) AS types, array_agg(c.source_entity_id ORDER BY u.place) AS ids
+          FROM unnest(w.nodes) WITH ORDINALITY AS u (node, place)
+          JOIN dictamesh_entity_catalog c ON c.node = u.node) n
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to walk over; ``relations`` are names as seen from either end, none for all.
+
+    ``as_of`` None asks for what holds now. ``nodes`` bounds the answer, which says so where it was cut.
+    """
+
+    start: Ref
+    direction: Direction = "both"
+    relations: frozenset[str] = frozenset()
+    depth: int = DEFAULT_DEPTH
+    as_of: datetime | None = None
+    nodes: int = DEFAULT_NODES
+    seconds: float = SECONDS
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.depth <= LARGEST_DEPTH:
+            raise InvalidRequest(f"depth must be between 1 and {LARGEST_DEPTH}")
+        if not 1 <= self.nodes <= LARGEST_NODES:
+            raise InvalidRequest(f"limit must be between 1 and {LARGEST_NODES}")
+
+
+@dataclass(frozen=True, slots=True)
+class GraphNode:
+    """A type or record that was reached, at its least depth."""
+
+    entity_type: str
+    id: str
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class GraphEdge:
+    """A relation on the way; ``depth`` is that of the walk's step that met it first."""
+
+    subject_type: str
+    subject_id: str
+    relation: str
+    inverse: str | None
+    object_type: str
+    object_id: str
+    depth: int
+    valid_from: datetime
+    provenance: str
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Nodes in order of depth, type and id; relations in order of depth, type of subject, its id, name and object.
+
+    ``truncated`` says what a bound cut off: nodes, edges or time. ``unchecked`` names types whose source could not be
+    asked which records exist for the caller, so that none is shown.
+    """
+
+    start: GraphNode
+    nodes: tuple[GraphNode, ...]
+    edges: tuple[GraphEdge, ...]
+    truncated: Truncated | None = None
+    unchecked: tuple[str, ...] = ()
+
+
+async def walk(pool: Pool, directory: Directory, question: Question, sight: Sight) -> Graph:
+    """Everything within reach that the caller may know of.
+
+    Types that it does not see are neither found nor passed through. Where only some records of a type exist for it, the
+    walk goes level by level and asks the source about each, through the policies. Raises ``EntityNotFound`` for a start
+    that does not exist for the caller, ``CatalogUnavailable``.
+    """
+    known = await directory.known()
+    start = question.start
+    if start.entity_type not in known.types or not sight.type(known.types[start.entity_type]):
+        raise EntityNotFound(start.entity_type)
+    node = await _start(pool, start, sight)
+    kinds = _wanted(seen_kinds(known, sight).values(), question.relations)
+    under_way = _Walk(pool, question, kinds, node, {node: GraphNode(start.entity_type, start.id, 0)})
+    if start.id == TYPE or not _filtered(kinds.values(), sight):
+        await under_way.freely()
+    else:
+        await under_way.checking(sight)
+    return under_way.graph()
+
+
+async def _start(pool: Pool, start: Ref, sight: Sight) -> int:
+    if start.id != TYPE and sight.filtered(start.entity_type):
+        # asked first, so that a hidden record costs what a missing one does
+        existing = await sight.existing(start.entity_type, [start.id])
+        if start.id not in existing.ids:
+            raise EntityNotFound(start.entity_type)
+    rows = await pool.rows(_START, {"type": start.entity_type, "id": start.id})
+    if not rows:
+        raise EntityNotFound(start.entity_type)
+    return int(rows[0]["node"])
+
+
+def _wanted(kinds: Iterable[RelationKind], relations: frozenset[str]) -> dict[int, RelationKind]:
+    return {kind.kind: kind for kind in kinds if not relations or kind.name in relations or kind.inverse in relations}
+
+
+def _filtered(kinds: Iterable[RelationKind], sight: Sight) -> bool:
+    return any(sight.filtered(end) for kind in kinds for end in (kind.subject, kind.object))
+
+
+@dataclass(slots=True)
+class _Walk:
+    """A walk under way: what it may follow, and what it has met so far by numbers of nodes."""
+
+    pool: Pool
+    question: Question
+    kinds: Mapping[int, RelationKind]
+    start: int
+    names: dict[int, GraphNode]
+    edges: dict[tuple[int, int, int], tuple[int, datetime, str]] = field(default_factory=dict)
+    truncated: Truncated | None = None
+    unchecked: set[str] = field(default_factory=set)
+
+    async def freely(self) -> None:
+        """Walk all levels by one statement."""
+        await self._step([self.start], [], 0, self.question.depth, self.question.nodes, self.question.seconds)
+
+    async def checking(self, sight: Sight) -> None:
+        """Walk level by level; records that do not exist for the caller are not passed through."""
+        until = time.monotonic() + self.question.seconds
+        frontier, passed, room = [self.start], [self.start], self.question.nodes
+        for depth in range(self.question.depth):
+            left = until - time.monotonic()
+            if left <= 0:
+                self.truncated = "time"
+            if not frontier or self.truncated:
+                return
+            met = await self._step(frontier, passed[: len(passed) - len(frontier)], depth, 1, LARGEST_NODES, left)
+            hidden = await self._hidden(met, sight)
+            shown = sorted(node for node in met if node not in hidden)
+            if len(shown) > room:
+                self.truncated = "nodes"
+            frontier, room = shown[:room], room - len(shown)
+            for node in (*hidden, *shown[len(frontier) :]):
+                del self.names[node]
+            passed += [*hidden, *frontier]
+
+    async def _step(
+        self, frontier: list[int], known: list[int], above: int, levels: int, nodes: int, seconds: float
+    ) -> list[int]:
+        """Meet what lies within some levels of a frontier at depth `above`; returns the numbers of the nodes."""
+        numbers = list(self.kinds)
+        parameters = {
+            "frontier": frontier,
+            "known": known,
+            "levels": levels,
+            "out": numbers if self.question.direction in {"out", "both"} else [],
+            "back": numbers if self.question.direction in {"in", "both"} else [],
+            "moment": self.question.as_of,
+            "nodes": nodes,
+            "edges": EDGES,
+            "seconds": seconds,
+        }
+        row = (await self.pool.rows(_WALK, parameters))[0]
+        met: list[int] = row["nodes"]
+        for node, depth, entity_type, record in zip(
+            met, row["depths"], row["types"] or (), row["ids"] or (), strict=True
+        ):
+            self.names[node] = GraphNode(entity_type, record, above + depth)
+        ends = zip(row["subjects"], row["kinds"], row["objects"], strict=True)
+        facts = zip(row["steps"], row["since"], row["provenances"], strict=True)
+        for edge, (step, since, provenance) in zip(ends, facts, strict=True):
+            self.edges.setdefault(edge, (above + step, since, provenance))
+        self.truncated = row["truncated"]
+        return met
+
+    async def _hidden(self, nodes: Iterable[int], sight: Sight) -> set[int]:
+        by_type: dict[str, dict[str, int]] = {}
+        for node in nodes:
+            name = self.names[node]
+            if sight.filtered(name.entity_type):
+                by_type.setdefault(name.entity_type, {})[name.id] = node
+        hidden: set[int] = set()
+        for entity_type, records in by_type.items():
+            existing = await sight.existing(entity_type, records)
+            hidden.update(node for record, node in records.items() if record not in existing.ids)
+            if not existing.complete:
+                self.unchecked.add(entity_type)
+        return hidden
+
+    def graph(self) -> Graph:
+        """Return the answer, in order."""
+        nodes = sorted(
+            (each for node, each in self.names.items() if node != self.start),
+            key=lambda each: (each.depth, each.entity_type, each.id),
+        )
+        edges = [
+            self._edge(*ends, *facts)
+            for ends, facts in self.edges.items()
+            if ends[0] in self.names and ends[2] in self.names
+        ]
+        edges.sort(key=lambda e: (e.depth, e.subject_type, e.subject_id, e.relation, e.object_type, e.object_id))
+        unchecked = tuple(sorted(self.unchecked))
+        return Graph(self.names[self.start], tuple(nodes), tuple(edges), self.truncated, unchecked)
+
+    def _edge(self, subject: int, kind: int, object_: int, step: int, since: datetime, provenance: str) -> GraphEdge:
+        one, relation, other = self.names[subject], self.kinds[kind], self.names[object_]
+        return GraphEdge(
+            one.entity_type,
+            one.id,
+            relation.name,
+            relation.inverse,
+            other.entity_type,
+            other.id,
+            step,
+            since,
+            provenance,
+        )
