@@ -47,11 +47,9 @@ def generate(dsn: str, records: int, relations: int, seed: float = 0.42) -> None
         with _without_indexes(connection, "dictamesh_entity_catalog", "dictamesh_entity_relationships"):
             for name, letter, share in SHARES:
                 _records(connection, name, letter, round(records * share))
-            connection.execute("CREATE INDEX graph_by_number ON dictamesh_entity_catalog (entity_type, owner)")
+            connection.execute("ANALYZE dictamesh_entity_catalog")
             for relation in RELATIONS:
                 _relations(connection, relation, round(relations * relation[5]), records)
-            connection.execute("DROP INDEX graph_by_number")
-            connection.execute("UPDATE dictamesh_entity_catalog SET owner = NULL WHERE source_entity_id <> '*'")
         connection.execute("VACUUM (ANALYZE) dictamesh_entity_catalog")
         connection.execute("VACUUM (ANALYZE) dictamesh_entity_relationships")
 
@@ -78,9 +76,9 @@ def _records(connection: psycopg.Connection, name: str, letter: str, count: int)
     connection.execute(
         """
         INSERT INTO dictamesh_entity_catalog (mesh, product_id, product_version, entity_type, domain, source_system,
-               source_entity_id, key_fields, contains_pii, data_classification, guarded, provenance, owner)
+               source_entity_id, key_fields, contains_pii, data_classification, guarded, provenance)
         SELECT 'bench', 'shop', '1.0.0', %(name)s, 'shop', 'erp', %(letter)s || '-' || lpad(n::text, 7, '0'), '{}',
-               false, 'internal', true, 'observed', n::text
+               false, 'internal', true, 'observed'
           FROM generate_series(1, %(count)s) n
         """,
         {"name": name, "letter": letter, "count": count},
@@ -90,10 +88,12 @@ def _records(connection: psycopg.Connection, name: str, letter: str, count: int)
 def _relations(connection: psycopg.Connection, relation: tuple, count: int, records: int) -> None:
     subject, name, object_, cardinality, _, _, uneven = relation
     sizes = {each: round(records * share) for each, _, share in SHARES}
+    letters = {each: letter for each, letter, _ in SHARES}
     given = {
         "subject": subject, "name": name, "object": object_, "cardinality": cardinality, "uneven": uneven,
         "ended": ENDED, "count": min(count, sizes[subject]) if cardinality == "many-to-one" else count,
         "subjects": sizes[subject], "objects": sizes[object_], "one": cardinality == "many-to-one",
+        "letter": letters[subject], "far": letters[object_],
     }  # fmt: skip
     connection.execute(
         """
@@ -114,8 +114,8 @@ def _relations(connection: psycopg.Connection, relation: tuple, count: int, reco
         SELECT a.id, a.entity_type, a.source_entity_id, %(name)s, %(cardinality)s, b.id, b.entity_type,
                b.source_entity_id, d.since, d.until, a.node, k.kind, b.node, 'observed', d.since, d.since
           FROM drawn d
-          JOIN dictamesh_entity_catalog a ON a.entity_type = %(subject)s AND a.owner = d.s::text
-          JOIN dictamesh_entity_catalog b ON b.entity_type = %(object)s AND b.owner = d.o::text
+          JOIN dictamesh_entity_catalog a ON a.source_entity_id = %(letter)s || '-' || lpad(d.s::text, 7, '0')
+          JOIN dictamesh_entity_catalog b ON b.source_entity_id = %(far)s || '-' || lpad(d.o::text, 7, '0')
           JOIN dictamesh_relation_kinds k ON k.subject_entity_type = %(subject)s AND k.relationship_type = %(name)s
         """,
         given,

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
-DROP FUNCTION dictamesh_walk(bigint[], bigint[], integer, integer[], integer[], timestamptz, integer, integer, interval);
+DROP FUNCTION dictamesh_walk;
+DROP FUNCTION dictamesh_relations;
 DROP INDEX idx_dictamesh_entity_relationships_open;
 DROP INDEX idx_dictamesh_entity_relationships_open_back;
 DROP INDEX idx_dictamesh_entity_relationships_ended;

@@ -105,14 +105,65 @@ CREATE INDEX idx_dictamesh_entity_relationships_type ON dictamesh_entity_relatio
 CREATE INDEX idx_dictamesh_entity_relationships_metadata ON dictamesh_entity_relationships
     USING gin (relationship_metadata jsonb_path_ops) WHERE relationship_metadata <> '{}';
 
+-- What holds at `moment` (NULL: now) at some nodes, read from the indexes alone. The kinds of relations are either few and
+-- `wanted`, which an index finds, or all but the `unwanted`, which are passed over: before version 17 each wanted kind
+-- costs a descent of its own.
+CREATE FUNCTION dictamesh_relations(
+    nodes bigint[], back boolean, wanted integer[], unwanted integer[], moment timestamptz
+) RETURNS TABLE (
+    subject bigint, relation integer, object bigint, since timestamptz, known_as dictamesh_provenance, far bigint
+) LANGUAGE sql STABLE AS $body$
+    SELECT subject_node, kind, object_node, valid_from, provenance, object_node
+      FROM dictamesh_entity_relationships
+     WHERE wanted IS NULL AND NOT back AND subject_node = ANY (nodes) AND kind <> ALL (unwanted)
+       AND valid_to IS NULL AND (moment IS NULL OR valid_from <= moment)
+    UNION ALL
+    SELECT subject_node, kind, object_node, valid_from, provenance, subject_node
+      FROM dictamesh_entity_relationships
+     WHERE wanted IS NULL AND back AND object_node = ANY (nodes) AND kind <> ALL (unwanted)
+       AND valid_to IS NULL AND (moment IS NULL OR valid_from <= moment)
+    UNION ALL
+    SELECT subject_node, kind, object_node, valid_from, provenance, object_node
+      FROM dictamesh_entity_relationships
+     WHERE wanted IS NOT NULL AND NOT back AND subject_node = ANY (nodes) AND kind = ANY (wanted)
+       AND valid_to IS NULL AND (moment IS NULL OR valid_from <= moment)
+    UNION ALL
+    SELECT subject_node, kind, object_node, valid_from, provenance, subject_node
+      FROM dictamesh_entity_relationships
+     WHERE wanted IS NOT NULL AND back AND object_node = ANY (nodes) AND kind = ANY (wanted)
+       AND valid_to IS NULL AND (moment IS NULL OR valid_from <= moment)
+    UNION ALL
+    SELECT subject_node, kind, object_node, valid_from, provenance, object_node
+      FROM dictamesh_entity_relationships
+     WHERE wanted IS NULL AND NOT back AND subject_node = ANY (nodes) AND kind <> ALL (unwanted)
+       AND moment IS NOT NULL AND valid_to IS NOT NULL AND valid_from <= moment AND valid_to > moment
+    UNION ALL
+    SELECT subject_node, kind, object_node, valid_from, provenance, subject_node
+      FROM dictamesh_entity_relationships
+     WHERE wanted IS NULL AND back AND object_node = ANY (nodes) AND kind <> ALL (unwanted)
+       AND moment IS NOT NULL AND valid_to IS NOT NULL AND valid_from <= moment AND valid_to > moment
+    UNION ALL
+    SELECT subject_node, kind, object_node, valid_from, provenance, object_node
+      FROM dictamesh_entity_relationships
+     WHERE wanted IS NOT NULL AND NOT back AND subject_node = ANY (nodes) AND kind = ANY (wanted)
+       AND moment IS NOT NULL AND valid_to IS NOT NULL AND valid_from <= moment AND valid_to > moment
+    UNION ALL
+    SELECT subject_node, kind, object_node, valid_from, provenance, subject_node
+      FROM dictamesh_entity_relationships
+     WHERE wanted IS NOT NULL AND back AND object_node = ANY (nodes) AND kind = ANY (wanted)
+       AND moment IS NOT NULL AND valid_to IS NOT NULL AND valid_from <= moment AND valid_to > moment
+$body$;
+COMMENT ON FUNCTION dictamesh_relations(bigint[], boolean, integer[], integer[], timestamptz) IS
+    'DictaMesh: the relations of some nodes in one direction, with the node at the other end.';
+
 -- Level by level from `frontier`, never twice to one node. Written in a language with variables because a recursive
 -- query can neither bound its levels and remember what it has met, nor stop at a number of nodes.
 CREATE FUNCTION dictamesh_walk(
-    frontier bigint[], known bigint[], levels integer, kinds_out integer[], kinds_back integer[], moment timestamptz,
-    most_nodes integer, most_edges integer, patience interval,
+    frontier bigint[], known bigint[], levels integer, ahead boolean, back boolean, wanted integer[], unwanted integer[],
+    moment timestamptz, most_nodes integer, most_edges integer, patience interval,
     OUT nodes bigint[], OUT depths integer[], OUT subjects bigint[], OUT kinds integer[], OUT objects bigint[],
     OUT since timestamptz[], OUT provenances text[], OUT steps integer[], OUT truncated text
-) LANGUAGE plpgsql STABLE SET jit = off SET enable_mergejoin = off SET enable_seqscan = off AS $body$
+) LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan SET jit = off SET enable_seqscan = off AS $body$
 DECLARE
     seen   bigint[]    := known || frontier;
     step   integer     := 0;
@@ -134,32 +185,12 @@ BEGIN
             EXIT;
         END IF;
         step := step + 1;
-        SELECT coalesce(array_agg(x.subject_node), '{}'), array_agg(x.kind), array_agg(x.object_node),
-               array_agg(x.valid_from), array_agg(x.provenance::text), array_agg(x.far)
+        SELECT coalesce(array_agg(x.subject), '{}'), array_agg(x.relation), array_agg(x.object), array_agg(x.since),
+               array_agg(x.known_as::text), array_agg(x.far)
           INTO a, k, b, f, p, far
-          FROM (SELECT e.*
-                  FROM unnest(frontier) AS n (node)
-                 CROSS JOIN LATERAL (
-                        SELECT subject_node, kind, object_node, valid_from, provenance, object_node AS far
-                          FROM dictamesh_entity_relationships
-                         WHERE subject_node = n.node AND kind = ANY (kinds_out) AND valid_to IS NULL
-                           AND (moment IS NULL OR valid_from <= moment)
-                        UNION ALL
-                        SELECT subject_node, kind, object_node, valid_from, provenance, subject_node
-                          FROM dictamesh_entity_relationships
-                         WHERE object_node = n.node AND kind = ANY (kinds_back) AND valid_to IS NULL
-                           AND (moment IS NULL OR valid_from <= moment)
-                        UNION ALL
-                        SELECT subject_node, kind, object_node, valid_from, provenance, object_node
-                          FROM dictamesh_entity_relationships
-                         WHERE moment IS NOT NULL AND subject_node = n.node AND kind = ANY (kinds_out)
-                           AND valid_to IS NOT NULL AND valid_from <= moment AND valid_to > moment
-                        UNION ALL
-                        SELECT subject_node, kind, object_node, valid_from, provenance, subject_node
-                          FROM dictamesh_entity_relationships
-                         WHERE moment IS NOT NULL AND object_node = n.node AND kind = ANY (kinds_back)
-                           AND valid_to IS NOT NULL AND valid_from <= moment AND valid_to > moment
-                       ) e
+          FROM (SELECT * FROM dictamesh_relations(frontier, false, wanted, unwanted, moment) WHERE ahead
+                UNION ALL
+                SELECT * FROM dictamesh_relations(frontier, true, wanted, unwanted, moment) WHERE back
                  LIMIT most_edges - cardinality(subjects) + 1) x;
         IF cardinality(subjects) + cardinality(a) > most_edges THEN
             truncated := 'edges';
@@ -184,5 +215,6 @@ BEGIN
     END LOOP;
 END
 $body$;
-COMMENT ON FUNCTION dictamesh_walk(bigint[], bigint[], integer, integer[], integer[], timestamptz, integer, integer, interval)
-    IS 'DictaMesh: the nodes within some levels of others, each once at its least depth, and the relations on the way.';
+COMMENT ON FUNCTION dictamesh_walk(
+    bigint[], bigint[], integer, boolean, boolean, integer[], integer[], timestamptz, integer, integer, interval) IS
+    'DictaMesh: the nodes within some levels of others, each once at its least depth, and the relations on the way.';
