@@ -6,20 +6,22 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from dictamesh.runtime.catalog.directory import KnownType, RelationKind
-from dictamesh.runtime.catalog.sight import Existing
+from dictamesh.runtime.catalog.sight import Existing, Seen
 
 
 @dataclass
 class Sees:
     """Sees all but the ``hidden`` types and ``untold`` relations; of the types in ``records`` only those records.
 
-    ``asked`` counts the records that ``existing`` was asked about, by type; ``down`` are types whose source is away.
+    ``denied`` are fields by ``Type.name``; ``down`` are types whose source is away. ``asked`` counts by type the
+    records that ``existing`` was asked about.
     """
 
     hidden: frozenset[str] = frozenset()
     untold: frozenset[str] = frozenset()
     records: Mapping[str, Collection[str]] = field(default_factory=dict)
     down: frozenset[str] = frozenset()
+    denied: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
     name: str = "tester"
     asked: Counter[str] = field(default_factory=Counter)
@@ -33,6 +35,9 @@ class Sees:
     def relation(self, kind: RelationKind) -> bool:
         return kind.name not in self.untold
 
+    def field(self, entity_type: str, name: str) -> Seen:
+        return "deny" if f"{entity_type}.{name}" in self.denied else "allow"
+
     def filtered(self, entity_type: str) -> bool:
         return entity_type in self.records
 
@@ -40,4 +45,4 @@ class Sees:
         self.asked[entity_type] += len(ids)
         if entity_type in self.down:
             return Existing(frozenset(), complete=False)
-        return Existing(frozenset(ids) & frozenset(self.records[entity_type]))
+        return Existing(frozenset(ids) & frozenset(self.records.get(entity_type, ())))

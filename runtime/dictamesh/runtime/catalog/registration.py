@@ -15,8 +15,8 @@ from dictamesh.runtime.catalog.errors import RegistrationRejected
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.catalog.rows import EntityRow, Registration, SchemaRow
 
-# Replicas register one after another: upserts in a different order would deadlock.
-_LOCK = b"SELECT pg_advisory_xact_lock(7163846502)"
+LOCK = b"SELECT pg_advisory_xact_lock(7163846502)"
+"""Taken by whoever writes types: replicas that upsert them in different orders would deadlock."""
 _SCHEMAS = b"""
 INSERT INTO dictamesh_schemas
     (entity_type, version, schema_format, schema_definition, backward_compatible, forward_compatible)
@@ -138,7 +138,7 @@ async def register(pool: Pool, rows: Registration) -> None:
     schemas = _json(asdict(row) for row in rows.schemas)
     parameters = {"mesh": rows.mesh, "entities": entities, "relations": _relations(rows), "schemas": schemas}
     async with pool.transaction() as connection:
-        await connection.execute(_LOCK)
+        await connection.execute(LOCK)
         await connection.execute(_SCHEMAS, (schemas,))
         await connection.execute(_ENTITIES, (rows.mesh, entities))
         await _run(connection, (_GONE, _OLD_SCHEMAS, _KINDS, _CLOSED_RELATIONS, _RELATIONS), parameters)

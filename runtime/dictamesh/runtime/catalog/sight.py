@@ -2,9 +2,12 @@
 """What one caller may know of the catalog; the mesh answers from the policies of the plan being served (S18, S22)."""
 
 from collections.abc import Collection
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from dictamesh.runtime.catalog.directory import Known, KnownType, RelationKind
+
+Seen = Literal["allow", "mask", "deny"]
+"""What a caller gets of a field: its value, less of it on some rows or all, nothing."""
 
 
 class Existing(NamedTuple):
@@ -29,6 +32,9 @@ class Sight(Protocol):
 
     def relation(self, kind: RelationKind) -> bool:
         """Whether the caller may follow a relation: one that would tell a value that is masked may not be (S20)."""
+
+    def field(self, entity_type: str, name: str) -> Seen:
+        """What the caller gets of a field; of objects, that of the strictest of their parts."""
 
     def filtered(self, entity_type: str) -> bool:
         """Whether not all records of a type exist for the caller, so that ``existing`` has to be asked."""

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from aiohttp import web
 
 from dictamesh.connectors.sdk import Health, Status
+from dictamesh.runtime.catalog.catalog import Catalog
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.diff.weakening import weaker
 from dictamesh.runtime.gateway.serving import Gateway
@@ -68,6 +69,8 @@ class RunningMesh:
         self.l1 = L1(start.plan.mesh.cache.size, stale_for=start.plan.mesh.cache.stale_for)
         self.checks = Checks(breakers=lambda: states(self.world.lines), draining=lambda: drain.draining)
         self.built = start.built
+        audit = CountedAudit(store.audit, metrics)
+        self.catalog = Catalog(store.pool, lambda: self.world.plan, audit, store.locations)
         self.world: World
         self.gateway: Gateway
         self.http: Listening
@@ -86,7 +89,7 @@ class RunningMesh:
         self.world = await self._make(self.start.plan, None)
         _LOG.info("adapters ready", extra={"count": len(self.world.lines)})
         _LOG.info("governance ready", extra={"count": len(self.start.plan.rules.fields)})
-        await self.store.register(self.start.plan, self.resolver)
+        await self._register(self.start.plan)
         _LOG.info("catalog ready", extra={"count": len(self.start.plan.entities)})
         self._use(self.world)
         self.gateway = Gateway(self.world.serving)
@@ -98,7 +101,7 @@ class RunningMesh:
             self._spawn(self._watch())
 
     async def _listen(self, settings: Runtime) -> None:
-        app = application(self.gateway, self.store.locations, lambda: self.world, self.checks, self.metrics, self.drain)
+        app = application(self.gateway, self.catalog, lambda: self.world, self.checks, self.metrics, self.drain)
         metrics = listen(metrics_app(self.metrics), settings.host, settings.metrics_port)
         self.metrics_http = await _listening(metrics, settings.host, settings.metrics_port, "--metrics-port")
         self.http = await _listening(_serve(app, settings), settings.host, settings.port, "--port")
@@ -143,7 +146,7 @@ class RunningMesh:
         new: World | None = None
         try:
             new = await self._make(plan, old)
-            await self.store.register(plan, self.resolver)
+            await self._register(plan)
         except StartFailed as failure:
             telling.failed("the changed specs cannot be served; the mesh goes on as it was", failure)
             if new is not None:
@@ -175,7 +178,7 @@ class RunningMesh:
     async def _make(self, plan: Plan, before: World | None) -> World:
         needs = Needs(
             resolver=self.resolver,
-            audit=CountedAudit(self.store.audit, self.metrics),
+            audit=self.catalog.audit,
             data_dir=Path(self.start.settings.data_dir),
             l1=self.l1,
             listeners=self.listeners,
@@ -195,6 +198,10 @@ class RunningMesh:
             self.checks.add(f"server:{name}", opened.line.connector.health, required=False)
         self.checks.add("catalog", self._catalog)
         self._spawn(_held(world, compare(world.plan, world.lines)))
+
+    async def _register(self, plan: Plan) -> None:
+        await self.store.register(plan, self.resolver)
+        self.catalog.forget()
 
     async def _catalog(self) -> Health:
         await self.store.pool.rows(b"SELECT 1")

@@ -47,7 +47,6 @@ class Store:
             raise StartFailed(f"the catalog refuses {error.subject}: {error.message}", "correct its spec") from None
         except CatalogUnavailable as error:
             raise StartFailed(error.message, error.cure) from None
-        self.locations.clear()
 
     async def close(self) -> None:
         """Write what the audit still holds, close the pool, stop the embedded server, release the folder."""

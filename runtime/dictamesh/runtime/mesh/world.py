@@ -21,6 +21,7 @@ from dictamesh.runtime.governance.refusals import MissingSecret
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.lines import Lines, close_lines, lines_of, open_lines, unused
 from dictamesh.runtime.mesh.references import Resolver
+from dictamesh.runtime.mesh.sight import Sights, sights
 from dictamesh.runtime.mesh.subjects import audit_key
 from dictamesh.runtime.resilience import L1, Listeners
 
@@ -34,6 +35,7 @@ class World:
     access: AccessCache
     authenticator: Authenticator
     serving: Serving
+    sights: Sights
     running: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -112,4 +114,4 @@ def _world(plan: Plan, needs: Needs, lines: Lines, secrets: dict[str, str]) -> W
         served = serving(plan, run, needs.admitted(authenticator.principal), needs.observed)
     except EngineUnavailable as missing:
         raise StartFailed("gateway.engine: tartiflette is not installed", str(missing)) from None
-    return World(plan, lines, access, authenticator, served)
+    return World(plan, lines, access, authenticator, served, sights(adapters, access.access))

@@ -48,6 +48,7 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "gateway": "The GraphQL endpoint and its limits.",
         "catalog": "The database of metadata and audit.",
         "audit": "How reads of personal data are recorded.",
+        "usage": "How the use of fields is counted.",
         "cache": "The cache of rows in the process.",
         "runtime": "Settings of the process.",
     },
@@ -90,6 +91,13 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "dsn": "postgresql://... by reference; absent: an embedded PostgreSQL under the data folder.",
         "autoMigrate": "Whether the tables are brought up to date at start.",
         "pool": "Connections to the database.",
+        "editors": "Roles that may register entities of others in the catalog; absent: none.",
+        "observe": "Whether the relations that queries follow enter the graph of the catalog.",
+        "writeEvery": "How often counts of usage, service levels and relations are written; a crash loses as much.",
+    },
+    "Usage": {
+        "days": "How long counts are kept, in days; 0 counts nothing.",
+        "readers": "Roles that may see who uses what; absent: every authenticated caller.",
     },
     "Pool": {"max": "Connections at most.", "idle": "Connections kept open without work, at most."},
     "CacheSettings": {

@@ -26,6 +26,8 @@ def check_mesh(mesh: Declared[Mesh], findings: Findings) -> None:
             findings.error("DM202", (site / "resilience" / name).key_span, f"there is no server '{name}'", hint)
     if model.audit.key is not None:
         check_declared(model.audit.key, "keys", mesh, site / "audit" / "key", findings)
+    check_each(model.catalog.editors, "roles", mesh, site / "catalog" / "editors", findings)
+    check_each(model.usage.readers or (), "roles", mesh, site / "usage" / "readers", findings)
     _check_bounds(model, site, findings)
     _check_address(mesh, findings)
 

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dictamesh.runtime.adapters.adapters import Adapters
-from dictamesh.runtime.adapters.ask import Operation, Shown, Spent
+from dictamesh.runtime.adapters.ask import Operation, Spent
+from dictamesh.runtime.adapters.shown import shown_rows
 from dictamesh.runtime.adapters.surrogates import Surrogates, surrogates
-from dictamesh.runtime.compile.plan import EntityPlan, Plan
+from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.gateway.contract import Outcome, PreparedOperation, RequestInfo, Run
 from dictamesh.runtime.gateway.errors import GatewayError, message
 from dictamesh.runtime.gateway.execution.audit import Occasion, reads, refusals
@@ -92,7 +93,7 @@ class _Running:
     def _context(self, operation: PreparedOperation, access: Access) -> Context:
         now = self.execution.now()
         shared = Operation(
-            shown=_shown(access, self.execution.plan),
+            shown=shown_rows(access, self.execution.plan),
             parameters={**access.parameters, "now": now, "today": now.date()},
             spent=Spent(operation.limits.rows),
             max_scan=operation.limits.max_scan,
@@ -113,27 +114,6 @@ class _Running:
             log.error("audit rows could not be written", extra={"rows": len(rows), "trace_id": self.info.trace_id})
             if self.execution.plan.mesh.audit.on_failure == "deny":
                 raise GatewayError("INTERNAL_ERROR", _UNAUDITED, http_status=503) from None
-
-
-def _shown(access: Access, plan: Plan) -> Callable[[str], Shown]:
-    """Return which rows exist for the caller: row filters, and relations that restrict (S18)."""
-    known: dict[str, Shown] = {}
-
-    def shown(address: str) -> Shown:
-        found = known.get(address)
-        if found is None:
-            found = known[address] = _rows(access, plan.entities[address])
-        return found
-
-    return shown
-
-
-def _rows(access: Access, entity: EntityPlan) -> Shown:
-    keep = access.rows(entity.address)
-    must = tuple(link.name for link in entity.links if link.restrict)
-    if isinstance(keep, bool):
-        return Shown(None, must, nothing=not keep)
-    return Shown(keep, must)
 
 
 def _extensions(picks: Iterable[EntityPick], context: Context) -> dict[str, Any]:

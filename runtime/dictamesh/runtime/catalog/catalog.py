@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The open catalog as its readers use it: the database, what is remembered of it, and the plan being served."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from dictamesh.runtime.catalog.directory import Directory
+from dictamesh.runtime.catalog.pool import Pool
+from dictamesh.runtime.catalog.queries import Locations
+from dictamesh.runtime.compile.plan import Plan
+from dictamesh.runtime.governance.audit import AuditSink
+
+LineageDirection = Literal["upstream", "downstream", "both"]
+
+
+@dataclass(frozen=True, slots=True)
+class LineageFound:
+    """Lineage around an address: nodes with an ``address`` each, edges with ``from`` and ``to`` of these."""
+
+    nodes: Sequence[Mapping[str, Any]]
+    edges: Sequence[Mapping[str, Any]]
+
+
+Lineage = Callable[[str, LineageDirection, int, datetime | None], Awaitable[LineageFound]]
+"""Who knows lineage: address, direction, depth, and a past instant or None; all of it, whoever asks."""
+
+
+@dataclass(slots=True)
+class Catalog:
+    """What reads and edits of the catalog work with; ``plan`` gives the plan being served."""
+
+    pool: Pool
+    plan: Callable[[], Plan]
+    audit: AuditSink
+    locations: Locations
+    lineage: Lineage | None = None
+    directory: Directory = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.directory = Directory(self.pool)
+
+    def forget(self) -> None:
+        """Ask the database anew: types or relations have been written."""
+        self.directory.forget()
+        self.locations.clear()

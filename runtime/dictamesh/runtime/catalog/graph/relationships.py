@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Relations listed: those between types as specs declare them, or those of one record, with all that is known."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from dictamesh.runtime.catalog.catalog import Catalog
+from dictamesh.runtime.catalog.errors import EntityNotFound
+from dictamesh.runtime.catalog.graph.values import TYPE, Ref
+from dictamesh.runtime.catalog.graph.walk import Direction
+from dictamesh.runtime.catalog.queries import Page
+from dictamesh.runtime.catalog.sight import Sight, seen_kinds
+
+MOST = 10_000
+"""Relations of one record that are looked at; a page beyond them is empty."""
+
+_ONE = b"""
+SELECT node FROM dictamesh_entity_catalog WHERE entity_type = %(type)s AND source_entity_id = %(id)s
+ ORDER BY (status = 'active') DESC, last_seen_at DESC LIMIT 1
+"""
+_COLUMNS = b"""
+SELECT e.id::text, e.subject_entity_type, e.subject_entity_id, e.relationship_type, k.inverse,
+       e.relationship_cardinality, e.object_entity_type, e.object_entity_id, e.valid_from, e.valid_to,
+       e.provenance::text, e.confidence::float8, e.first_seen_at, e.last_seen_at, e.created_by_event_id AS origin
+  FROM dictamesh_entity_relationships e JOIN dictamesh_relation_kinds k ON k.kind = e.kind
+"""
+_HOLDS = b"""
+   AND e.kind = ANY (%(kinds)s::integer[])
+   AND CASE WHEN %(moment)s::timestamptz IS NULL THEN e.valid_to IS NULL
+            ELSE e.valid_from <= %(moment)s AND (e.valid_to IS NULL OR e.valid_to > %(moment)s) END
+"""
+_ORDER = b"""
+ ORDER BY relationship_type COLLATE "C", subject_entity_type COLLATE "C", subject_entity_id COLLATE "C",
+          object_entity_type COLLATE "C", object_entity_id COLLATE "C", valid_from LIMIT %(most)s
+"""
+_OF_RECORD = (
+    b"SELECT * FROM (("
+    + _COLUMNS
+    + b" WHERE %(ahead)s AND e.subject_node = %(node)s"
+    + _HOLDS
+    + b" LIMIT %(most)s) UNION ALL ("
+    + _COLUMNS
+    + b" WHERE %(back)s AND e.object_node = %(node)s AND (e.subject_node <> %(node)s OR NOT %(ahead)s)"
+    + _HOLDS
+    + b" LIMIT %(most)s)) r"
+    + _ORDER
+)
+_DECLARED = (
+    b"SELECT * FROM ("
+    + _COLUMNS
+    + b"""
+ WHERE e.subject_entity_id = '*' AND e.object_entity_id = '*'
+   AND (%(type)s::text IS NULL OR (%(ahead)s AND e.subject_entity_type = %(type)s)
+        OR (%(back)s AND e.object_entity_type = %(type)s))
+"""
+    + _HOLDS
+    + b") r"
+    + _ORDER
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Relationship:
+    """A relation from a subject to an object; ``inverse`` is its name seen from the object.
+
+    ``valid_to`` null: it holds now. ``origin`` is the event or run that it was first known by.
+    """
+
+    id: str
+    subject_entity_type: str
+    subject_entity_id: str
+    relationship_type: str
+    inverse: str | None
+    relationship_cardinality: str
+    object_entity_type: str
+    object_entity_id: str
+    valid_from: datetime
+    valid_to: datetime | None
+    provenance: str
+    confidence: float
+    first_seen_at: datetime
+    last_seen_at: datetime
+    origin: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Relations of ``entity_type`` and ``entity_id``, of that type (``*``), or without a type all that are declared."""
+
+    entity_type: str | None = None
+    entity_id: str = TYPE
+    relation: str | None = None
+    direction: Direction = "both"
+    as_of: datetime | None = None
+
+
+async def relationships(catalog: Catalog, sight: Sight, which: Which, limit: int, offset: int) -> Page[Relationship]:
+    """A page of relations that the caller may know of; raises ``EntityNotFound``, ``CatalogUnavailable``."""
+    known = await catalog.directory.known()
+    name = which.entity_type
+    if name is not None and (name not in known.types or not sight.type(known.types[name])):
+        raise EntityNotFound(name)
+    kinds = seen_kinds(known, sight)
+    parameters = {
+        "type": name,
+        "kinds": [k.kind for k in kinds.values() if which.relation is None or which.relation in {k.name, k.inverse}],
+        "moment": which.as_of,
+        "ahead": which.direction in {"out", "both"},
+        "back": which.direction in {"in", "both"},
+        "most": MOST,
+    }
+    if name is None or which.entity_id == TYPE:
+        rows = await catalog.pool.rows(_DECLARED, parameters)
+    else:
+        rows = await _of_record(catalog, sight, Ref(name, which.entity_id), parameters)
+    items = tuple(Relationship(**row) for row in rows[offset : offset + limit])
+    return Page(items, len(rows), limit, offset)
+
+
+async def _of_record(catalog: Catalog, sight: Sight, record: Ref, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    if sight.filtered(record.entity_type) and record.id not in (await sight.existing(*_one(record))).ids:
+        raise EntityNotFound(record.entity_type)
+    found = await catalog.pool.rows(_ONE, {"type": record.entity_type, "id": record.id})
+    if not found:
+        raise EntityNotFound(record.entity_type)
+    rows = await catalog.pool.rows(_OF_RECORD, parameters | {"node": found[0]["node"]})
+    wanted: dict[str, set[str]] = {}
+    for row in rows:
+        far = _far(row, record)
+        if sight.filtered(far.entity_type) and far != record:
+            wanted.setdefault(far.entity_type, set()).add(far.id)
+    there = {record}
+    for entity_type, ids in wanted.items():
+        there.update(Ref(entity_type, each) for each in (await sight.existing(entity_type, sorted(ids))).ids)
+    return [row for row in rows if not sight.filtered(_far(row, record).entity_type) or _far(row, record) in there]
+
+
+def _one(record: Ref) -> tuple[str, list[str]]:
+    return record.entity_type, [record.id]
+
+
+def _far(row: Mapping[str, Any], record: Ref) -> Ref:
+    """The end of a relation that is not the record."""
+    subject = Ref(row["subject_entity_type"], row["subject_entity_id"])
+    return Ref(row["object_entity_type"], row["object_entity_id"]) if subject == record else subject
