@@ -27,6 +27,21 @@ Lineage = Callable[[str, LineageDirection, int, datetime | None], Awaitable[Line
 """Who knows lineage: address, direction, depth, and a past instant or None; all of it, whoever asks."""
 
 
+@dataclass(frozen=True, slots=True)
+class QualityResult:
+    """The last check of a quality rule; ``passed`` and ``rate`` are None where it could not be run."""
+
+    address: str
+    rule: str
+    passed: bool | None
+    rate: float | None
+    checked_at: datetime
+
+
+Quality = Callable[[Sequence[str]], Awaitable[Mapping[str, Sequence[QualityResult]]]]
+"""Who knows the results of quality rules, by the names of products."""
+
+
 @dataclass(slots=True)
 class Catalog:
     """What reads and edits of the catalog work with; ``plan`` gives the plan being served."""
@@ -36,6 +51,7 @@ class Catalog:
     audit: AuditSink
     locations: Locations
     lineage: Lineage | None = None
+    quality: Quality | None = None
     directory: Directory = field(init=False)
 
     def __post_init__(self) -> None:

@@ -45,9 +45,11 @@ SELECT event_id::text, event_type, entity_type, entity_id, changed_fields, trace
        ingested_at
 """
     + _WHICH_EVENTS
-    + b" ORDER BY event_timestamp DESC, id DESC LIMIT %(limit)s OFFSET %(offset)s"
+    + b" ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s"
 )
-_COUNT_EVENTS = b"SELECT count(*) AS total" + _WHICH_EVENTS
+_COUNT_EVENTS = b"SELECT count(*) AS total FROM (SELECT" + _WHICH_EVENTS + b" LIMIT %(most)s) e"
+COUNTED = 10_000
+"""Events of a filter that are counted; there may be more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +122,10 @@ async def schema(catalog: Catalog, sight: Sight, entity_type: str, version: str)
 
 
 async def events(catalog: Catalog, sight: Sight, which: WhichEvents, limit: int, offset: int) -> Page[Event]:
-    """A page of events, newest first; empty where the mesh keeps no log.
+    """A page of events, the last one of the log first; empty where the mesh keeps none.
 
     Where only some records of a type exist for the caller, its events are told for a record that is named and exists
-    for it; a field that is denied to the caller is not among ``changed_fields``.
+    for it; a field that is denied to the caller is not among ``changed_fields``. At most 10,000 events are counted.
     """
     if not (await catalog.pool.rows(_HAS_EVENTS))[0]["there"]:
         return Page((), 0, limit, offset)
@@ -137,6 +139,7 @@ async def events(catalog: Catalog, sight: Sight, which: WhichEvents, limit: int,
         "until": which.until,
         "limit": limit,
         "offset": offset,
+        "most": COUNTED,
     }
     rows = await catalog.pool.rows(_EVENTS, parameters)
     total = (await catalog.pool.rows(_COUNT_EVENTS, parameters))[0]["total"]

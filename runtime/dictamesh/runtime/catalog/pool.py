@@ -136,6 +136,12 @@ def database_errors() -> Iterator[None]:
     """Turn the driver's exceptions into ``CatalogUnavailable`` with the SQLSTATE and nothing else of theirs (S26)."""
     try:
         yield
+    except psycopg.DataError as error:
+        # the driver refuses what no text of PostgreSQL can hold before it asks
+        state = error.sqlstate or "22021"
+        raise CatalogUnavailable(
+            f"the catalog's database refuses a value, SQLSTATE {state}", _REPORT, sqlstate=state
+        ) from None
     except psycopg.Error as error:
         if error.sqlstate is None:
             raise CatalogUnavailable("the catalog's database cannot be reached", _REACH) from None

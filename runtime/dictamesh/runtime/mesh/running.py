@@ -12,7 +12,9 @@ from typing import Any, Literal
 from aiohttp import web
 
 from dictamesh.connectors.sdk import Health, Status
+from dictamesh.runtime.adapters.telemetry import Several
 from dictamesh.runtime.catalog.catalog import Catalog
+from dictamesh.runtime.catalog.recording.usage import UsageCounts
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.diff.weakening import weaker
 from dictamesh.runtime.gateway.serving import Gateway
@@ -21,6 +23,7 @@ from dictamesh.runtime.mesh.build import Built, build_file
 from dictamesh.runtime.mesh.drift import compare
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.lines import states
+from dictamesh.runtime.mesh.recording import Recording
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.store import Store, open_store
 from dictamesh.runtime.mesh.telemetry import CountedAudit, PlanTelemetry, counted
@@ -71,6 +74,9 @@ class RunningMesh:
         self.built = start.built
         audit = CountedAudit(store.audit, metrics)
         self.catalog = Catalog(store.pool, lambda: self.world.plan, audit, store.locations)
+        mesh = start.plan.mesh
+        self.recording = Recording(UsageCounts(mesh.usage.days))
+        self.recorder = self.recording.recorder(store.pool, mesh.catalog.write_every, metrics.catalog_written)
         self.world: World
         self.gateway: Gateway
         self.http: Listening
@@ -95,6 +101,7 @@ class RunningMesh:
         self.gateway = Gateway(self.world.serving)
         _LOG.info("gateway ready", extra={"count": len(self.start.plan.entities)})
         await self._listen(self.start.settings)
+        self.recorder.begin()
         self.checks.mark_started()
         self.metrics.set("ready", 1)
         if self.start.settings.watch:
@@ -172,6 +179,7 @@ class RunningMesh:
                 await listening.close()
         if hasattr(self, "world"):
             await self.world.retire(None, 0.1)
+        await self.recorder.close()
         await self.store.close()
         return left
 
@@ -184,12 +192,14 @@ class RunningMesh:
             listeners=self.listeners,
             unknown_roles=lambda count: self.metrics.count("unknown_roles_total", by=count),
             observed=self.metrics.graphql_operation,
-            telemetry=lambda plan: PlanTelemetry(self.metrics, plan),
+            telemetry=lambda plan: Several(PlanTelemetry(self.metrics, plan), self.recording.levels),
+            recording=self.recording,
             admitted=lambda authenticate: counted(self.metrics, authenticate),
         )
         return await make_world(plan, needs, before)
 
     def _use(self, world: World) -> None:
+        self.recording.use(world.plan)
         self.metrics.use_plan(world.plan.hash, _served(world.plan))
         for name in self._probed:
             self.checks.remove(name)

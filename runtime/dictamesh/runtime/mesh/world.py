@@ -4,10 +4,12 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dictamesh.runtime.adapters.adapters import Adapters
+from dictamesh.runtime.adapters.records import RecordIds
+from dictamesh.runtime.adapters.surrogates import surrogates
 from dictamesh.runtime.adapters.telemetry import SILENT, Telemetry
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.gateway.contract import Authenticate
@@ -20,6 +22,7 @@ from dictamesh.runtime.governance.authenticate import Authenticator, mask_keys
 from dictamesh.runtime.governance.refusals import MissingSecret
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.lines import Lines, close_lines, lines_of, open_lines, unused
+from dictamesh.runtime.mesh.recording import Recording
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.sight import Sights, sights
 from dictamesh.runtime.mesh.subjects import audit_key
@@ -75,6 +78,7 @@ class Needs:
     unknown_roles: Callable[[int], None] = lambda _count: None
     observed: Observed = unobserved
     telemetry: Callable[[Plan], Telemetry] = lambda _plan: SILENT
+    recording: Recording | None = None
     admitted: Callable[[Authenticate], Authenticate] = lambda authenticate: authenticate
 
 
@@ -107,9 +111,18 @@ def _world(plan: Plan, needs: Needs, lines: Lines, secrets: dict[str, str]) -> W
     except ValueError as error:
         raise StartFailed(str(error), "give each caller a key of its own") from None
     access = AccessCache(plan, keys)
-    adapters = Adapters(plan, lines_of(lines), needs.l1 if mesh.cache.enabled else None, needs.telemetry(plan))
-    subjects = audit_key(plan, keys, needs.data_dir)
-    run = make_run(Execution(plan, adapters, access.access, needs.audit, subjects, keys))
+    ids, recording = RecordIds(surrogates(plan, keys)), needs.recording
+    adapters = Adapters(
+        plan,
+        lines_of(lines),
+        needs.l1 if mesh.cache.enabled else None,
+        needs.telemetry(plan),
+        lambda entity: recording.watch(plan, entity, ids) if recording is not None else None,
+    )
+    execution = Execution(plan, adapters, access.access, needs.audit, audit_key(plan, keys, needs.data_dir), keys)
+    if recording is not None:
+        execution = replace(execution, used=recording.used, follower=recording.follower(plan, ids))
+    run = make_run(execution)
     try:
         served = serving(plan, run, needs.admitted(authenticator.principal), needs.observed)
     except EngineUnavailable as missing:

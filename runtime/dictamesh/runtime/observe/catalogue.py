@@ -68,6 +68,7 @@ METRICS: tuple[Metric, ...] = (
     _counter("unknown_roles_total", "Roles in tokens that the mesh does not declare; they are ignored."),
     _counter("audit_rows_total", "Audit rows committed."),
     _counter("audit_failures_total", "Audit writes that failed."),
+    _counter("catalog_entries_total", "What requests left for the catalog, by what became of it.", "what", "outcome"),
     _counter("reloads_total", "Changes of the configuration seen, by what became of them.", "outcome"),
     _gauge("plan_info", "1 for the plan that runs, by the start of its hash.", "hash"),
     _gauge("entity_info", "1 for each entity of the plan that runs.", "server", "product", "entity"),
@@ -104,6 +105,7 @@ OUTCOMES: Mapping[str, tuple[str, ...]] = {
     "source_attempts_total": _CALL_ENDS,
     "cache_requests_total": ("hit", "miss", "stale"),
     "reloads_total": ("applied", "unchanged", "refused", "invalid", "failed"),
+    "catalog_entries_total": ("written", "dropped"),
 }
 
 WORDS: Mapping[str, tuple[str, ...]] = {
@@ -113,6 +115,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "operation": ("get", "list", "batch", "lookup", "count", "describe", "health"),
     "layer": ("l1", "l2", "l3"),
     "to_state": ("closed", "half-open", "open"),
+    "what": ("usage", "levels", "relations", "cache"),
 }
 
 

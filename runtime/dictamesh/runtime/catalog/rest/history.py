@@ -31,10 +31,10 @@ async def get_schema(call: Call) -> Schema:
 
 
 async def list_events(call: Call) -> Page[Event]:
-    """List events of records, newest first.
+    """List events of records, the last one of the log first.
 
-    Where only some records of a type exist for the caller, its events are told for a record that is named and exists
-    for it. A field that is denied to the caller is not among `changed_fields`.
+    At most 10,000 are counted in `total`. Where only some records of a type exist for the caller, its events are told
+    for a record that is named and exists for it. A field that is denied to the caller is not among `changed_fields`.
     """
     names = ("entity_type", "entity_id", "event_type", "trace_id", "since", "until")
     which = WhichEvents(**{name: call[name] for name in names})

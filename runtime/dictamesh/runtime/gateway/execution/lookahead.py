@@ -91,12 +91,16 @@ class _Walker:
                 if link is None:
                     fields.append(self._field(named, key, each, self.known.fields[entity.address]))
                 else:
-                    links.append(self._link(named, key, each, link, (*path, key)))
+                    links.append(self._link(entity, link, (named, key, each), (*path, key)))
         return EntityPick(entity, tuple(fields), tuple(links))
 
-    def _link(self, parent: GraphQLObjectType, key: str, nodes: Nodes, link: LinkPlan, path: Path) -> LinkPick:
+    def _link(
+        self, holder: EntityPlan, link: LinkPlan, selected: tuple[GraphQLObjectType, str, Nodes], path: Path
+    ) -> LinkPick:
+        parent, key, nodes = selected
         page = _page(self._arguments(parent, nodes)) if link.many else None
-        return LinkPick(key, path, link, page, self._entity(parent, nodes, self.known.entities[link.target], path))
+        below = self._entity(parent, nodes, self.known.entities[link.target], path)
+        return LinkPick(key, path, holder, link, page, below)
 
     def _field(self, parent: GraphQLObjectType, key: str, nodes: Nodes, fields: Mapping[str, FieldPlan]) -> FieldPick:
         field = fields[nodes[0].name.value]

@@ -13,7 +13,7 @@ from dictamesh.runtime.adapters.ask import Operation, Spent
 from dictamesh.runtime.adapters.shown import shown_rows
 from dictamesh.runtime.adapters.surrogates import Surrogates, surrogates
 from dictamesh.runtime.compile.plan import Plan
-from dictamesh.runtime.gateway.contract import Outcome, PreparedOperation, RequestInfo, Run
+from dictamesh.runtime.gateway.contract import Outcome, PreparedOperation, RequestInfo, Run, Used
 from dictamesh.runtime.gateway.errors import GatewayError, message
 from dictamesh.runtime.gateway.execution.audit import Occasion, reads, refusals
 from dictamesh.runtime.gateway.execution.context import Context
@@ -21,6 +21,7 @@ from dictamesh.runtime.gateway.execution.levels import execute
 from dictamesh.runtime.gateway.execution.lookahead import Names, look_ahead, names
 from dictamesh.runtime.gateway.execution.picks import EntityPick, FieldPick, entity_picks
 from dictamesh.runtime.gateway.execution.serve import View
+from dictamesh.runtime.gateway.execution.telling import Follower, used_addresses
 from dictamesh.runtime.gateway.execution.uses import forbidden_uses
 from dictamesh.runtime.governance.access import Access
 from dictamesh.runtime.governance.audit import AuditRow, AuditSink, AuditUnavailable
@@ -42,6 +43,7 @@ class Execution:
 
     `access_for` gives the rights of a principal in this plan. `keys` are the bytes of `security.keys` by name, for the
     pseudonyms of surrogate keys. `audit_key` hashes subjects for the audit log. `now` is asked once per operation.
+    `used` is told what each operation used, `follower` which relations it followed.
     """
 
     plan: Plan
@@ -51,6 +53,8 @@ class Execution:
     audit_key: bytes
     keys: Mapping[str, bytes] = field(default_factory=dict)
     now: Callable[[], datetime] = utc_now
+    used: Used = lambda _principal, _addresses: None
+    follower: Follower | None = None
 
 
 def make_run(execution: Execution) -> Run:
@@ -88,6 +92,7 @@ class _Running:
         root = await execute(roots, context)
         picks = list(entity_picks(roots))
         await self._record(reads(picks, context.served, access, self._occasion()))
+        execution.used(self.principal, used_addresses(roots, execution.plan.entities))
         return Outcome(root, _extensions(picks, context))
 
     def _context(self, operation: PreparedOperation, access: Access) -> Context:
@@ -99,7 +104,7 @@ class _Running:
             max_scan=operation.limits.max_scan,
         )
         view = View(access, shared.parameters, self.pseudonyms)
-        return Context(self.execution.adapters, view, shared, operation.limits)
+        return Context(self.execution.adapters, view, shared, operation.limits, self.execution.follower)
 
     def _occasion(self) -> Occasion:
         elapsed = (time.monotonic() - self.started) * 1000
