@@ -11,6 +11,8 @@ from dictamesh.runtime.catalog.errors import EntityNotFound
 from dictamesh.runtime.catalog.queries import CatalogEntity, get_entity
 from dictamesh.runtime.catalog.registration import LOCK, without_credentials
 from dictamesh.runtime.catalog.rows import AuthType, Tier
+from dictamesh.runtime.catalog.search.documents import Document, external_document
+from dictamesh.runtime.catalog.search.index import forget_external, index_one
 
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=128)]
 _Text = Annotated[str, Field(pattern=r"^[^\u0000]*$", max_length=1024)]
@@ -94,6 +96,7 @@ async def archive(catalog: Catalog, entity_type: str) -> CatalogEntity:
         row = await (await connection.execute(_THERE, (entity_type,))).fetchone()
         _check(entity_type, None if row is None else bool(row[1]), there=True)
         await connection.execute(_ARCHIVE, (entity_type,))
+        await forget_external(connection, entity_type)
     catalog.forget()
     return await get_entity(catalog.pool, entity_type)
 
@@ -114,8 +117,20 @@ async def _write(catalog: Catalog, entity: ExternalEntity, *, there: bool) -> Ca
         if (await connection.execute(_WRITE, columns)).rowcount == 0:
             raise Conflict(entity.entity_type)  # a row of a spec of long ago, in the same source
         await connection.execute(_OTHER_SOURCES, (entity.entity_type, entity.source_system))
+        await index_one(connection, plan.name, _document(entity))
     catalog.forget()
     return await get_entity(catalog.pool, entity.entity_type)
+
+
+def _document(entity: ExternalEntity) -> Document:
+    return external_document(
+        entity.entity_type,
+        entity.domain,
+        entity.owner,
+        entity.data_classification,
+        entity.contains_pii,
+        entity.description,
+    )
 
 
 def _check(entity_type: str, external: bool | None, *, there: bool) -> None:

@@ -14,6 +14,7 @@ from psycopg.rows import TupleRow
 from dictamesh.runtime.catalog.errors import RegistrationRejected
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.catalog.rows import EntityRow, Registration, SchemaRow
+from dictamesh.runtime.catalog.search.index import index
 
 LOCK = b"SELECT pg_advisory_xact_lock(7163846502)"
 """Taken by whoever writes types: replicas that upsert them in different orders would deadlock."""
@@ -142,6 +143,7 @@ async def register(pool: Pool, rows: Registration) -> None:
         await connection.execute(_SCHEMAS, (schemas,))
         await connection.execute(_ENTITIES, (rows.mesh, entities))
         await _run(connection, (_GONE, _OLD_SCHEMAS, _KINDS, _CLOSED_RELATIONS, _RELATIONS), parameters)
+        await index(connection, rows.mesh, rows.documents)
 
 
 def check(rows: Registration) -> None:

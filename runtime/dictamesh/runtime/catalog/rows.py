@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
+from dictamesh.runtime.catalog.search.documents import Document
+
 Tier = Literal["public", "internal", "confidential", "restricted"]
 AuthType = Literal["none", "basic", "bearer", "api_key", "oauth2"]
 Status = Literal["active", "deprecated", "archived"]
@@ -75,9 +77,13 @@ class SchemaRow:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """All that one mesh registers; what it registered before and no longer names becomes deprecated (AR-14)."""
+    """All that one mesh registers; what it registered before and no longer names becomes deprecated (AR-14).
+
+    ``documents`` are what full-text search finds.
+    """
 
     mesh: str
     entities: tuple[EntityRow, ...]
     relations: tuple[RelationRow, ...] = ()
     schemas: tuple[SchemaRow, ...] = ()
+    documents: tuple[Document, ...] = ()

@@ -18,6 +18,7 @@ from dictamesh.runtime.catalog.pool import Pool, PoolSettings, open_pool
 from dictamesh.runtime.catalog.queries import Locations
 from dictamesh.runtime.catalog.registration import register
 from dictamesh.runtime.catalog.rows import EntityRow, Registration, RelationRow, SchemaRow
+from dictamesh.runtime.catalog.search.documents import documents
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.references import Resolver, shown
@@ -122,6 +123,7 @@ def registration(plan: Plan, resolver: Resolver) -> Registration:
             SchemaRow(entity.name, plan.products[entity.product].version, entity.avro)
             for entity in plan.entities.values()
         ),
+        documents=documents(plan),
     )
 
 

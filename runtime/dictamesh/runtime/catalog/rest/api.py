@@ -7,12 +7,14 @@ import orjson
 from aiohttp import web
 
 from dictamesh.runtime.catalog.catalog import Catalog
-from dictamesh.runtime.catalog.rest import entities, graph, history, products
+from dictamesh.runtime.catalog.rest import entities, graph, history, products, search
 from dictamesh.runtime.catalog.rest.openapi import openapi
 from dictamesh.runtime.catalog.rest.route import PREFIX, Route
 from dictamesh.runtime.catalog.rest.serving import Authenticate, serve
 
-ROUTES: tuple[Route, ...] = (*entities.ROUTES, *graph.ROUTES, *history.ROUTES, *products.ROUTES)
+ROUTES: tuple[Route, ...] = tuple(
+    route for each in (entities, graph, history, products, search) for route in each.ROUTES
+)
 
 
 def catalog_routes(catalog: Catalog, authenticate: Authenticate) -> list[web.RouteDef]:
