@@ -49,6 +49,12 @@ class Pool:
 
     connections: AsyncConnectionPool[psycopg.AsyncConnection[TupleRow]]
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether every connection is on loan, and no more may be opened."""
+        stats = self.connections.get_stats()
+        return not stats["pool_available"] and stats["pool_size"] >= stats["pool_max"]
+
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[psycopg.AsyncConnection[TupleRow]]:
         """A connection within one transaction: committed at the end, rolled back on an error.

@@ -54,6 +54,14 @@ _ONE = (
  ORDER BY (status = 'active') DESC, last_seen_at DESC LIMIT 1
 """
 )
+_OF_TYPES = (
+    b"SELECT DISTINCT ON (entity_type) * FROM ("
+    + _COLUMNS
+    + b"""
+  FROM dictamesh_entity_catalog WHERE source_entity_id = '*' AND entity_type = ANY (%(types)s::text[])) c
+ ORDER BY entity_type, (status = 'active') DESC, last_seen_at DESC
+"""
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +177,13 @@ async def get_entity(pool: Pool, name: str) -> CatalogEntity:
     if not rows:
         raise EntityNotFound(name)
     return CatalogEntity(**rows[0])
+
+
+async def entities_of_types(pool: Pool, types: Collection[str]) -> list[CatalogEntity]:
+    """The entities of some types, in order of type; of one that moved to another source its active row."""
+    if not types:
+        return []
+    return [CatalogEntity(**row) for row in await pool.rows(_OF_TYPES, {"types": sorted(types)})]
 
 
 @dataclass(slots=True)

@@ -12,9 +12,11 @@ import uvloop
 
 from dictamesh.runtime.catalog.audit import open_audit
 from dictamesh.runtime.catalog.audit_file import FILE_NAME, JsonlAudit
+from dictamesh.runtime.catalog.catalog import Catalog
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.ownership import running_owner
-from dictamesh.runtime.catalog.pool import PoolSettings, open_pool
+from dictamesh.runtime.catalog.pool import Pool, PoolSettings, open_pool
+from dictamesh.runtime.catalog.queries import Locations
 from dictamesh.runtime.cli.callers import add_caller, caller
 from dictamesh.runtime.cli.common import config_of, plan_of, print_json
 from dictamesh.runtime.cli.exits import FINDINGS, FINE, UsageError
@@ -89,8 +91,10 @@ async def _answer(
     data_dir = data_dir_of(plan, options.data_dir)
     resolver = Resolver(config.absolute().parent)
     async with AsyncExitStack() as stack:
-        audit = await _audit(plan, data_dir, resolver, stack)
-        needs = Needs(resolver, audit, data_dir, L1(plan.mesh.cache.size), Listeners())
+        pool = await _pool(plan, data_dir, resolver, stack)
+        audit = await _audit(pool, data_dir, stack)
+        catalog = None if pool is None else Catalog(pool, lambda: plan, audit, Locations(pool))
+        needs = Needs(resolver, audit, data_dir, L1(plan.mesh.cache.size), Listeners(), catalog=catalog)
         world = await make_world(plan, needs)
         stack.push_async_callback(world.retire, None, 0)
         span = trace.begin()
@@ -99,19 +103,26 @@ async def _answer(
         return dict(response.body)
 
 
-async def _audit(plan: Plan, data_dir: Path, resolver: Resolver, stack: AsyncExitStack) -> AuditSink:
-    """Return the log of `catalog.dsn` or of a running owner, else the file that the next start imports."""
+async def _pool(plan: Plan, data_dir: Path, resolver: Resolver, stack: AsyncExitStack) -> Pool | None:
+    """Return connections to `catalog.dsn`, or to the database of a running owner; None where there is neither."""
     dsn = plan.mesh.catalog.dsn
     found = resolver.text(dsn, "catalog.dsn") if dsn is not None else running_owner(data_dir)
-    if found is not None:
-        try:
-            pool = await open_pool(found, PoolSettings(max_size=1, idle=1))
-            stack.push_async_callback(pool.close)
-            log = open_audit(pool)
-            stack.push_async_callback(log.close)
-            return log
-        except CatalogUnavailable:
-            pass
+    if found is None:
+        return None
+    try:
+        pool = await open_pool(found, PoolSettings(max_size=2, idle=1))
+    except CatalogUnavailable:
+        return None
+    stack.push_async_callback(pool.close)
+    return pool
+
+
+async def _audit(pool: Pool | None, data_dir: Path, stack: AsyncExitStack) -> AuditSink:
+    """Return the log in the database, else the file that the next start imports."""
+    if pool is not None:
+        log = open_audit(pool)
+        stack.push_async_callback(log.close)
+        return log
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from dictamesh.connectors.sdk import Health, Status
 from dictamesh.runtime.adapters.telemetry import Several
 from dictamesh.runtime.catalog.catalog import Catalog
+from dictamesh.runtime.catalog.health import probe
 from dictamesh.runtime.catalog.recording.usage import UsageCounts
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.diff.weakening import weaker
@@ -194,6 +194,7 @@ class RunningMesh:
             observed=self.metrics.graphql_operation,
             telemetry=lambda plan: Several(PlanTelemetry(self.metrics, plan), self.recording.levels),
             recording=self.recording,
+            catalog=self.catalog,
             admitted=lambda authenticate: counted(self.metrics, authenticate),
         )
         return await make_world(plan, needs, before)
@@ -206,16 +207,12 @@ class RunningMesh:
         self._probed = tuple(f"server:{name}" for name in world.lines)
         for name, opened in world.lines.items():
             self.checks.add(f"server:{name}", opened.line.connector.health, required=False)
-        self.checks.add("catalog", self._catalog)
+        self.checks.add("catalog", lambda: probe(self.store.pool))
         self._spawn(_held(world, compare(world.plan, world.lines)))
 
     async def _register(self, plan: Plan) -> None:
         await self.store.register(plan, self.resolver)
         self.catalog.forget()
-
-    async def _catalog(self) -> Health:
-        await self.store.pool.rows(b"SELECT 1")
-        return Health(Status.HEALTHY)
 
     async def _watch(self) -> None:
         async for _ in changes(self.start.config, lambda: self.built.loaded):

@@ -11,6 +11,8 @@ from dictamesh.runtime.adapters.adapters import Adapters
 from dictamesh.runtime.adapters.records import RecordIds
 from dictamesh.runtime.adapters.surrogates import surrogates
 from dictamesh.runtime.adapters.telemetry import SILENT, Telemetry
+from dictamesh.runtime.catalog.catalog import Catalog
+from dictamesh.runtime.compile.catalog_sdl import ROOT as CATALOG
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.gateway.contract import Authenticate
 from dictamesh.runtime.gateway.engines.tartiflette import EngineUnavailable
@@ -24,6 +26,7 @@ from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.lines import Lines, close_lines, lines_of, open_lines, unused
 from dictamesh.runtime.mesh.recording import Recording
 from dictamesh.runtime.mesh.references import Resolver
+from dictamesh.runtime.mesh.sections import catalog_section
 from dictamesh.runtime.mesh.sight import Sights, sights
 from dictamesh.runtime.mesh.subjects import audit_key
 from dictamesh.runtime.resilience import L1, Listeners
@@ -79,6 +82,7 @@ class Needs:
     observed: Observed = unobserved
     telemetry: Callable[[Plan], Telemetry] = lambda _plan: SILENT
     recording: Recording | None = None
+    catalog: Catalog | None = None
     admitted: Callable[[Authenticate], Authenticate] = lambda authenticate: authenticate
 
 
@@ -122,9 +126,12 @@ def _world(plan: Plan, needs: Needs, lines: Lines, secrets: dict[str, str]) -> W
     execution = Execution(plan, adapters, access.access, needs.audit, audit_key(plan, keys, needs.data_dir), keys)
     if recording is not None:
         execution = replace(execution, used=recording.used, follower=recording.follower(plan, ids))
+    seen = sights(adapters, access.access)
+    if needs.catalog is not None:
+        execution = replace(execution, sections={CATALOG: catalog_section(needs.catalog, seen.of)})
     run = make_run(execution)
     try:
         served = serving(plan, run, needs.admitted(authenticator.principal), needs.observed)
     except EngineUnavailable as missing:
         raise StartFailed("gateway.engine: tartiflette is not installed", str(missing)) from None
-    return World(plan, lines, access, authenticator, served, sights(adapters, access.access))
+    return World(plan, lines, access, authenticator, served, seen)

@@ -3,23 +3,27 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
+from dictamesh.connectors.concurrency import gathered
 from dictamesh.runtime.adapters.adapters import Adapters
 from dictamesh.runtime.adapters.ask import Operation, Spent
 from dictamesh.runtime.adapters.shown import shown_rows
 from dictamesh.runtime.adapters.surrogates import Surrogates, surrogates
+from dictamesh.runtime.compile.catalog_sdl import ROOT as CATALOG
 from dictamesh.runtime.compile.plan import Plan
-from dictamesh.runtime.gateway.contract import Outcome, PreparedOperation, RequestInfo, Run, Used
+from dictamesh.runtime.gateway.contract import Node, Outcome, PreparedOperation, RequestInfo, Run, Used
 from dictamesh.runtime.gateway.errors import GatewayError, message
 from dictamesh.runtime.gateway.execution.audit import Occasion, reads, refusals
 from dictamesh.runtime.gateway.execution.context import Context
 from dictamesh.runtime.gateway.execution.levels import execute
-from dictamesh.runtime.gateway.execution.lookahead import Names, look_ahead, names
-from dictamesh.runtime.gateway.execution.picks import EntityPick, FieldPick, entity_picks
+from dictamesh.runtime.gateway.execution.lookahead import Names, look_ahead, names, section_picks
+from dictamesh.runtime.gateway.execution.picks import EntityPick, FieldPick, RootPick, entity_picks
+from dictamesh.runtime.gateway.execution.sections import SectionPick, Sections, resolve
 from dictamesh.runtime.gateway.execution.serve import View
 from dictamesh.runtime.gateway.execution.telling import Follower, used_addresses
 from dictamesh.runtime.gateway.execution.uses import forbidden_uses
@@ -43,7 +47,8 @@ class Execution:
 
     `access_for` gives the rights of a principal in this plan. `keys` are the bytes of `security.keys` by name, for the
     pseudonyms of surrogate keys. `audit_key` hashes subjects for the audit log. `now` is asked once per operation.
-    `used` is told what each operation used, `follower` which relations it followed.
+    `used` is told what each operation used, `follower` which relations it followed. `sections` answer the root fields
+    that are no entities.
     """
 
     plan: Plan
@@ -55,6 +60,7 @@ class Execution:
     now: Callable[[], datetime] = utc_now
     used: Used = lambda _principal, _addresses: None
     follower: Follower | None = None
+    sections: Sections = field(default_factory=lambda: {CATALOG: None})
 
 
 def make_run(execution: Execution) -> Run:
@@ -89,11 +95,28 @@ class _Running:
             entity = execution.plan.entities[refused[0].address.rpartition(".")[0]]
             raise GatewayError("FORBIDDEN", message("FORBIDDEN", field=f"{entity.name}.{refused[0].name}"))
         context = self._context(operation, access)
-        root = await execute(roots, context)
+        root = await self._fetched(operation, roots, context)
         picks = list(entity_picks(roots))
         await self._record(reads(picks, context.served, access, self._occasion()))
         execution.used(self.principal, used_addresses(roots, execution.plan.entities))
         return Outcome(root, _extensions(picks, context))
+
+    async def _fetched(self, operation: PreparedOperation, roots: tuple[RootPick, ...], context: Context) -> Node:
+        """Fetch entities and sections side by side."""
+        sections = section_picks(operation, self.execution.sections)
+        if not sections:
+            return await execute(roots, context)
+        root = Node()
+
+        async def entities() -> None:
+            root.values.update((await execute(roots, context)).values)
+
+        async def section(pick: SectionPick) -> None:
+            root.values[pick.key] = await resolve(pick, operation, self.principal, self.info, context.truncated)
+
+        calls: list[Callable[[], Awaitable[None]]] = [entities, *(partial(section, each) for each in sections)]
+        await gathered(calls)
+        return root
 
     def _context(self, operation: PreparedOperation, access: Access) -> Context:
         now = self.execution.now()
