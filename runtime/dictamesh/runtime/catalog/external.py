@@ -2,9 +2,9 @@
 """Entities that editors register through the API, beside those of the specs, which are the specs' alone (MC-11)."""
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from dictamesh.runtime.catalog.catalog import Catalog
 from dictamesh.runtime.catalog.errors import EntityNotFound
@@ -55,12 +55,19 @@ class Conflict(Exception):  # noqa: N818 - the word of MC-13
     """It is there already, or a spec declares it."""
 
 
-class ExternalEntity(BaseModel):
-    """An entity type outside the mesh that the catalog shall know of; it is not served."""
+def _whole(value: Any) -> Any:
+    """A number without a fraction, which JSON Schema takes for an integer however it is written."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_Count = Annotated[int, Field(ge=0, le=2**31 - 1), BeforeValidator(_whole)]
+
+
+class ExternalFacts(BaseModel):
+    """What the catalog shall know of an entity type outside the mesh."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    entity_type: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
     domain: _Name
     source_system: _Name
     contains_pii: bool
@@ -74,9 +81,15 @@ class ExternalEntity(BaseModel):
     api_auth_type: AuthType = "none"
     status: Literal["active", "deprecated"] = "active"
     availability_sla: Annotated[float, Field(ge=0, le=1)] | None = None
-    latency_p99_ms: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
-    freshness_sla_seconds: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
-    retention_days: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    latency_p99_ms: _Count | None = None
+    freshness_sla_seconds: _Count | None = None
+    retention_days: _Count | None = None
+
+
+class ExternalEntity(ExternalFacts):
+    """An entity type outside the mesh that the catalog shall know of; it is not served."""
+
+    entity_type: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
 
 
 async def create(catalog: Catalog, entity: ExternalEntity) -> CatalogEntity:
@@ -84,8 +97,9 @@ async def create(catalog: Catalog, entity: ExternalEntity) -> CatalogEntity:
     return await _write(catalog, entity, there=False)
 
 
-async def replace(catalog: Catalog, entity: ExternalEntity) -> CatalogEntity:
-    """Replace an entity; raises ``EntityNotFound``, and ``Conflict`` for one that a spec declares."""
+async def replace(catalog: Catalog, entity_type: str, facts: ExternalFacts) -> CatalogEntity:
+    """Replace what is known of an entity; raises ``EntityNotFound``, and ``Conflict`` for one that a spec declares."""
+    entity = ExternalEntity.model_construct(entity_type=entity_type, **dict(facts))
     return await _write(catalog, entity, there=True)
 
 

@@ -11,14 +11,15 @@ from dictamesh.runtime.catalog.errors import EntityNotFound
 from dictamesh.runtime.catalog.graph.values import TYPE, Ref
 from dictamesh.runtime.catalog.graph.walk import Direction
 from dictamesh.runtime.catalog.queries import Page
-from dictamesh.runtime.catalog.sight import Sight, seen_kinds
+from dictamesh.runtime.catalog.sight import Sight, seen_kinds, seen_types
 
 MOST = 10_000
 """Relations of one record that are looked at; a page beyond them is empty."""
 
-_ONE = b"""
-SELECT node FROM dictamesh_entity_catalog WHERE entity_type = %(type)s AND source_entity_id = %(id)s
- ORDER BY (status = 'active') DESC, last_seen_at DESC LIMIT 1
+_RECORDS = b"""
+SELECT DISTINCT ON (entity_type) entity_type, node FROM dictamesh_entity_catalog
+ WHERE entity_type = ANY (%(types)s::text[]) AND source_entity_id = %(id)s
+ ORDER BY entity_type, (status = 'active') DESC, last_seen_at DESC
 """
 _COLUMNS = b"""
 SELECT e.id::text, e.subject_entity_type, e.subject_entity_id, e.relationship_type, k.inverse,
@@ -87,7 +88,7 @@ class Relationship:
 
 @dataclass(frozen=True, slots=True)
 class Which:
-    """Relations of ``entity_type`` and ``entity_id``, of that type (``*``), or without a type all that are declared."""
+    """Relations between types for the id ``*``, else of the records with that key; of one type where it is given."""
 
     entity_type: str | None = None
     entity_id: str = TYPE
@@ -99,33 +100,54 @@ class Which:
 async def relationships(catalog: Catalog, sight: Sight, which: Which, limit: int, offset: int) -> Page[Relationship]:
     """A page of relations that the caller may know of; raises ``EntityNotFound``, ``CatalogUnavailable``."""
     known = await catalog.directory.known()
-    name = which.entity_type
-    if name is not None and (name not in known.types or not sight.type(known.types[name])):
+    name, types = which.entity_type, seen_types(known, sight)
+    if name is not None and name not in types:
         raise EntityNotFound(name)
     kinds = seen_kinds(known, sight)
     parameters = {
         "type": name,
+        "types": sorted(types) if name is None else [name],
+        "id": which.entity_id,
         "kinds": [k.kind for k in kinds.values() if which.relation is None or which.relation in {k.name, k.inverse}],
         "moment": which.as_of,
         "ahead": which.direction in {"out", "both"},
         "back": which.direction in {"in", "both"},
         "most": MOST,
     }
-    if name is None or which.entity_id == TYPE:
+    if which.entity_id == TYPE:
         rows = await catalog.pool.rows(_DECLARED, parameters)
     else:
-        rows = await _of_record(catalog, sight, Ref(name, which.entity_id), parameters)
+        rows = await _of_records(catalog, sight, parameters)
     items = tuple(Relationship(**row) for row in rows[offset : offset + limit])
     return Page(items, len(rows), limit, offset)
 
 
-async def _of_record(catalog: Catalog, sight: Sight, record: Ref, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    if sight.filtered(record.entity_type) and record.id not in (await sight.existing(*_one(record))).ids:
-        raise EntityNotFound(record.entity_type)
-    found = await catalog.pool.rows(_ONE, {"type": record.entity_type, "id": record.id})
-    if not found:
-        raise EntityNotFound(record.entity_type)
-    rows = await catalog.pool.rows(_OF_RECORD, parameters | {"node": found[0]["node"]})
+async def _of_records(catalog: Catalog, sight: Sight, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    """The relations of each record with a key, of whatever type; none is told twice."""
+    found: dict[str, dict[str, Any]] = {}
+    there = [each for each in parameters["types"] if await _exists(sight, Ref(each, parameters["id"]))]
+    records = await catalog.pool.rows(_RECORDS, parameters | {"types": there})
+    if not records and parameters["type"] is not None:
+        raise EntityNotFound(parameters["type"])
+    for record in records:
+        rows = await _of_record(
+            catalog, sight, Ref(record["entity_type"], parameters["id"]), record["node"], parameters
+        )
+        found.update((row["id"], row) for row in rows)
+    return list(found.values())
+
+
+async def _exists(sight: Sight, record: Ref) -> bool:
+    """Whether a record may exist for the caller: asked of its source where only some do."""
+    if not sight.filtered(record.entity_type):
+        return True
+    return record.id in (await sight.existing(record.entity_type, [record.id])).ids
+
+
+async def _of_record(
+    catalog: Catalog, sight: Sight, record: Ref, node: int, parameters: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    rows = await catalog.pool.rows(_OF_RECORD, {**parameters, "node": node})
     wanted: dict[str, set[str]] = {}
     for row in rows:
         far = _far(row, record)
@@ -135,10 +157,6 @@ async def _of_record(catalog: Catalog, sight: Sight, record: Ref, parameters: di
     for entity_type, ids in wanted.items():
         there.update(Ref(entity_type, each) for each in (await sight.existing(entity_type, sorted(ids))).ids)
     return [row for row in rows if not sight.filtered(_far(row, record).entity_type) or _far(row, record) in there]
-
-
-def _one(record: Ref) -> tuple[str, list[str]]:
-    return record.entity_type, [record.id]
 
 
 def _far(row: Mapping[str, Any], record: Ref) -> Ref:

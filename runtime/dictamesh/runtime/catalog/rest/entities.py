@@ -3,7 +3,7 @@
 
 from dictamesh.runtime.catalog import external
 from dictamesh.runtime.catalog.errors import EntityNotFound
-from dictamesh.runtime.catalog.external import Conflict, ExternalEntity
+from dictamesh.runtime.catalog.external import Conflict, ExternalEntity, ExternalFacts
 from dictamesh.runtime.catalog.queries import CatalogEntity, EntityFilter, Location, Page, get_entity, list_entities
 from dictamesh.runtime.catalog.records import CatalogRecord, get_record, records_of_source
 from dictamesh.runtime.catalog.rest.faults import RequestRefused
@@ -12,9 +12,12 @@ from dictamesh.runtime.catalog.rest.route import Call, Route
 from dictamesh.runtime.catalog.sight import seen_types
 from dictamesh.runtime.governance.audit import AuditRow, Operation
 
-_NAME = text("name", "A type (`Customer`), an address (`customers#Customer`) or the id of the entry.")
-_TYPE = text("type", "An entity type.").needed()
-_ID = text("id", "The canonical key of a record; a composite one is a JSON array.").needed()
+_NAME = text("name", "A type (`Customer`), an address (`customers#Customer`) or the id of the entry.").such_as(
+    "Customer"
+)
+_TYPE = text("type", "An entity type.").needed().such_as("Customer")
+_ID = text("id", "The canonical key of a record; a composite one is a JSON array.").needed().such_as("c-0001")
+_SOURCE = text("source_system", "The server's name in the mesh file.").in_path().such_as("cms")
 _STATUS = ("active", "deprecated", "archived")
 
 
@@ -59,10 +62,8 @@ async def replace_catalog_entity(call: Call) -> CatalogEntity:
     """
     _check_editor(call)
     known = await _seen(call, call["name"])
-    if call.body.entity_type != known.entity_type:
-        raise RequestRefused("INVALID_REQUEST", "entity_type is that of the path", field="entity_type")
     try:
-        made = await external.replace(call.catalog, call.body)
+        made = await external.replace(call.catalog, known.entity_type, call.body)
     except Conflict:
         raise _conflict(known.entity_type, "a spec declares this entity") from None
     await _audit(call, made, "UPDATE")
@@ -176,7 +177,7 @@ ROUTES = (
         "/catalog/entities/by-source/{source_system}",
         list_entities_of_source,
         Page[CatalogEntity],
-        (text("source_system", "The server's name in the mesh file.").in_path(), *page()),
+        (_SOURCE, *page()),
     ),
     Route(
         "GET",
@@ -184,8 +185,8 @@ ROUTES = (
         list_records_of_source,
         tuple[CatalogRecord, ...],
         (
-            text("source_system", "The server's name in the mesh file.").in_path(),
-            text("source_entity_id", "The canonical key of a record.").in_path(),
+            _SOURCE,
+            text("source_entity_id", "The canonical key of a record.").in_path().such_as("c-0001"),
         ),
     ),
     Route(
@@ -202,7 +203,7 @@ ROUTES = (
         replace_catalog_entity,
         CatalogEntity,
         (_NAME.in_path(),),
-        body=ExternalEntity,
+        body=ExternalFacts,
         faults=("ENTITY_NOT_FOUND", "CONFLICT"),
     ),
     Route(

@@ -13,7 +13,6 @@ from dictamesh.runtime.catalog.graph.walk import (
     walk,
 )
 from dictamesh.runtime.catalog.queries import Page
-from dictamesh.runtime.catalog.rest.faults import RequestRefused
 from dictamesh.runtime.catalog.rest.parameters import choice, instant, page, text, whole
 from dictamesh.runtime.catalog.rest.route import Call, Route
 
@@ -41,10 +40,9 @@ async def get_graph(call: Call) -> Graph:
 async def list_relationships(call: Call) -> Page[Relationship]:
     """List the relations of a record, or those that specs declare between types.
 
-    Without `entity_id` the relations between types; with it those of that record, at most 10,000 of them.
+    Without `entity_id` the relations between types; with it those of that record, at most 10,000 of them, or without
+    `entity_type` of all records that have this key.
     """
-    if call["entity_id"] != TYPE and call["entity_type"] is None:
-        raise RequestRefused("INVALID_REQUEST", "entity_id needs entity_type", parameter="entity_type")
     names = ("entity_type", "entity_id", "relationship_type", "direction", "as_of")
     which = Which(*(call[name] for name in names))
     return await relationships(call.catalog, call.sight, which, call["limit"], call["offset"])
@@ -57,8 +55,8 @@ ROUTES = (
         get_graph,
         Graph,
         (
-            text("type", "The entity type to start from.").needed(),
-            text("id", "The canonical key of a record; `*` is the type itself.", default=TYPE),
+            text("type", "The entity type to start from.").needed().such_as("Customer"),
+            text("id", "The canonical key of a record; `*` is the type itself.", default=TYPE).such_as("c-0001"),
             _DIRECTION,
             text("relation", "Only these relations, by their names seen from either end.").repeated(),
             whole("depth", "How many relations far.", 1, LARGEST_DEPTH, DEFAULT_DEPTH),
@@ -73,8 +71,8 @@ ROUTES = (
         list_relationships,
         Page[Relationship],
         (
-            text("entity_type", "Only those of this type or record."),
-            text("entity_id", "The canonical key of a record; `*` is the type itself.", default=TYPE),
+            text("entity_type", "Only those of this type or record.").such_as("Customer"),
+            text("entity_id", "The canonical key of a record; `*` is the type itself.", default=TYPE).such_as("c-0001"),
             text("relationship_type", "Only this relation, by its name seen from either end."),
             _DIRECTION,
             _AS_OF,

@@ -46,7 +46,7 @@ async def get_lineage(call: Call) -> LineageGraph:
     try:
         return await lineage(call.catalog, call.sight, call["address"], call["direction"], call["depth"], call["as_of"])
     except LineageUnavailable:
-        raise RequestRefused("SERVICE_UNAVAILABLE", "this mesh keeps no lineage") from None
+        raise RequestRefused("ENTITY_NOT_FOUND", "this mesh keeps no lineage") from None
 
 
 ROUTES = (
@@ -62,7 +62,10 @@ ROUTES = (
         "/catalog/schemas/{entity_type}/{version}",
         get_schema,
         Schema,
-        (text("entity_type", "An entity type.").in_path(), text("version", "A version of its schema.").in_path()),
+        (
+            text("entity_type", "An entity type.").in_path().such_as("Customer"),
+            text("version", "A version of its schema.").in_path().such_as("1.2.0"),
+        ),
         faults=("ENTITY_NOT_FOUND",),
     ),
     Route(
@@ -86,7 +89,7 @@ ROUTES = (
         get_lineage,
         LineageGraph,
         (
-            text("address", "`product`, `product#Entity` or `product#Entity.field`.").in_path(),
+            text("address", "`product`, `product#Entity` or `product#Entity.field`.").in_path().such_as("customers"),
             choice(
                 "direction", "Where it comes from, where it goes, or both.", ("upstream", "downstream", "both"), "both"
             ),

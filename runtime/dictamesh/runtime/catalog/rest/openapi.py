@@ -80,13 +80,16 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     schema = dict(parameter.schema)
     if parameter.many:
         schema = {"type": "array", "items": schema}
-    return {
+    found = {
         "name": parameter.name,
         "in": parameter.place,
         "required": parameter.required,
         "description": parameter.doc,
         "schema": schema,
     }
+    if parameter.example is not None:
+        found["example"] = [parameter.example] if parameter.many else parameter.example
+    return found
 
 
 def _response(description: str, schema: dict[str, Any]) -> dict[str, Any]:

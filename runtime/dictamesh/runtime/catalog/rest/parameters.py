@@ -30,6 +30,7 @@ class Parameter:
     default: Any = None
     required: bool = False
     many: bool = False
+    example: str | None = None
 
     def in_path(self) -> "Parameter":
         """The same parameter as a segment of the path."""
@@ -38,6 +39,10 @@ class Parameter:
     def needed(self) -> "Parameter":
         """The same parameter, which has to be there."""
         return replace(self, required=True)
+
+    def such_as(self, example: str) -> "Parameter":
+        """The same parameter with an example for readers."""
+        return replace(self, example=example)
 
     def repeated(self) -> "Parameter":
         """The same parameter, which may stand several times."""

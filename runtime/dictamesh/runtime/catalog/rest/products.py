@@ -67,7 +67,7 @@ ROUTES = (
         get_product,
         ProductPage,
         (
-            text("name", "The product's name.").in_path(),
+            text("name", "The product's name.").in_path().such_as("customers"),
             whole("hours", "How far back service levels are measured.", 1, LARGEST_WINDOW, HOURS),
         ),
         faults=("ENTITY_NOT_FOUND",),

@@ -25,7 +25,7 @@ ROUTES = (
         search_catalog,
         SearchPage,
         (
-            text("q", "What to search for.", LONGEST_QUERY),
+            text("q", "What to search for.", LONGEST_QUERY).such_as('email OR phone -"date of birth"'),
             choice("kind", "Only these kinds.", ("product", "entity", "field", "relation")).repeated(),
             text("domain", "Only these domains.").repeated(),
             text("owner", "Only these owners.").repeated(),
