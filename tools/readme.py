@@ -29,7 +29,7 @@ from typing import Any
 from examples.sources import serve
 from tests.support.running import ROOT, TOUR, Runtime, clean_environment, example_sources, running
 
-DOCUMENTS = ("README.md", "docs/tutorial/a-fourth-product.md")
+DOCUMENTS = ("README.md", "docs/tutorial/a-fourth-product.md", "docs/how-to/use-the-catalog.md")
 MARK = re.compile(
     r"<!-- (?P<kind>run|output|answer|file|append|edit|restore)(?:: (?P<what>.*?))? -->\n"
     r"(?:(?P<open>```\w+\n)(?P<body>.*?)(?P<close>^```$))?",
@@ -122,8 +122,9 @@ def brief(value: Any, indent: int = 0, key: str = "") -> str:
 
 
 def lasting(text: str) -> str:
-    """A document without what differs from run to run: the plan's hash, measured times, trace ids."""
+    """A document without what differs from run to run: the plan's hash, measured times, trace ids, today."""
     text = re.sub(r'("traceId":")[0-9a-f]{32}', r"\1...", text)
+    text = re.sub(r"\b\d{4}-\d\d-\d\d(T[\d:.]+(Z|\+00:00))?\b", "...", text)
     return re.sub(r"\d+(\.\d+)? ms, promised", "... ms, promised", re.sub(r"(\bplan\s+)[0-9a-f]{12}", r"\1...", text))
 
 

@@ -226,13 +226,14 @@ async def test_cached_rows(catalog: Pool) -> None:
 
 async def test_the_recorder_writes_by_itself_and_at_the_end(catalog: Pool) -> None:
     counts = UsageCounts(90)
-    writing = Recorder(catalog, (counts,), 0.01)
+    writing = Recorder(catalog, (counts,), 3600.0)
     writing.begin()
     counts.used("a", None, {"a#A"})
+    writing.change(0.01)
     async with asyncio.timeout(20):
         while not await used(catalog):
             await asyncio.sleep(0.01)
-    writing.every = 3600.0
+    writing.change(3600.0)
     counts.used("b", None, {"a#A"})
     await writing.close()
     await writing.close()

@@ -201,6 +201,7 @@ class RunningMesh:
 
     def _use(self, world: World) -> None:
         self.recording.use(world.plan)
+        self.recorder.change(world.plan.mesh.catalog.write_every)
         self.metrics.use_plan(world.plan.hash, _served(world.plan))
         for name in self._probed:
             self.checks.remove(name)

@@ -14,16 +14,28 @@ SELECT r.place, k.kind, k.relationship_cardinality
   JOIN dictamesh_relation_kinds k
     ON k.subject_entity_type = r.subject AND k.relationship_type = r.name AND k.object_entity_type = r.object
 """
-_GIVEN = b"""
+_TOLD = b"""
   FROM unnest(%(subject)s::bigint[], %(kind)s::integer[], %(object)s::bigint[], %(first)s::timestamptz[],
        %(last)s::timestamptz[], %(provenance)s::dictamesh_provenance[], %(confidence)s::real[],
-       %(one_object)s::boolean[], %(one_subject)s::boolean[], %(origin)s::text[], %(subject_uuid)s::uuid[],
-       %(subject_type)s::text[], %(subject_id)s::text[], %(object_uuid)s::uuid[], %(object_type)s::text[],
-       %(object_id)s::text[], %(name)s::text[], %(cardinality)s::text[], %(place)s::integer[])
-       AS g (subject, kind, object, first, last, provenance, confidence, one_object, one_subject, origin, subject_uuid,
-             subject_type, subject_id, object_uuid, object_type, object_id, name, cardinality, place)
+       %(one_object)s::boolean[], %(one_subject)s::boolean[])
+       AS g (subject, kind, object, first, last, provenance, confidence, one_object, one_subject)
+"""
+_GIVEN = b"""
+WITH g AS MATERIALIZED (
+    SELECT *
+      FROM unnest(%(subject)s::bigint[], %(kind)s::integer[], %(object)s::bigint[], %(first)s::timestamptz[],
+           %(last)s::timestamptz[], %(provenance)s::dictamesh_provenance[], %(confidence)s::real[],
+           %(one_object)s::boolean[], %(one_subject)s::boolean[], %(origin)s::text[], %(subject_uuid)s::uuid[],
+           %(subject_type)s::text[], %(subject_id)s::text[], %(object_uuid)s::uuid[], %(object_type)s::text[],
+           %(object_id)s::text[], %(name)s::text[], %(cardinality)s::text[], %(place)s::integer[])
+           AS g (subject, kind, object, first, last, provenance, confidence, one_object, one_subject, origin,
+                 subject_uuid, subject_type, subject_id, object_uuid, object_type, object_id, name, cardinality, place)
+)
 """
 # What is told late of a relation that may have many ends makes it older, unless it had ended in between.
+#
+# Questions of what is there are scalar subqueries, which are answered by an index for each row: as EXISTS they would
+# become joins, and those are planned by statistics that a catalog that has just begun to fill does not have.
 TOUCH = (
     b"""
 UPDATE dictamesh_entity_relationships e
@@ -31,15 +43,16 @@ UPDATE dictamesh_entity_relationships e
        first_seen_at = least(e.first_seen_at, g.first), last_seen_at = greatest(e.last_seen_at, g.last),
        provenance = greatest(e.provenance, g.provenance), confidence = greatest(e.confidence, g.confidence)
 """
-    + _GIVEN
+    + _TOLD
     + b"""
  CROSS JOIN LATERAL (
-        SELECT o.id, NOT g.one_object AND NOT g.one_subject AND g.first < o.valid_from AND NOT EXISTS
-               (SELECT FROM dictamesh_entity_relationships p
+        SELECT o.id, NOT g.one_object AND NOT g.one_subject AND g.first < o.valid_from AND
+               (SELECT true FROM dictamesh_entity_relationships p
                  WHERE p.subject_node = g.subject AND p.kind = g.kind AND p.object_node = g.object
-                   AND p.valid_to IS NOT NULL AND p.valid_to > g.first) AS older
+                   AND p.valid_to IS NOT NULL AND p.valid_to > g.first LIMIT 1) IS NULL AS older
           FROM dictamesh_entity_relationships o
-         WHERE o.subject_node = g.subject AND o.kind = g.kind AND o.object_node = g.object AND o.valid_to IS NULL) d
+         WHERE o.subject_node = g.subject AND o.kind = g.kind AND o.object_node = g.object AND o.valid_to IS NULL
+        OFFSET 0) d
  WHERE e.id = d.id
    AND (d.older OR g.provenance > e.provenance OR g.confidence > e.confidence
         OR g.last >= e.last_seen_at + interval '1 hour')
@@ -47,59 +60,60 @@ UPDATE dictamesh_entity_relationships e
 )
 # Nothing is opened by what is told of an instant that the catalog knows more of already.
 OPEN = (
-    b"""
-WITH opened AS (
+    _GIVEN
+    + b"""
+, opened AS (
     INSERT INTO dictamesh_entity_relationships
         (subject_catalog_id, subject_entity_type, subject_entity_id, relationship_type, relationship_cardinality,
          object_catalog_id, object_entity_type, object_entity_id, valid_from, created_by_event_id, subject_node, kind,
          object_node, provenance, confidence, first_seen_at, last_seen_at)
     SELECT g.subject_uuid, g.subject_type, g.subject_id, g.name, g.cardinality, g.object_uuid, g.object_type,
            g.object_id,
-           CASE WHEN EXISTS (SELECT FROM dictamesh_entity_relationships p
-                              WHERE p.subject_node = g.subject AND p.kind = g.kind AND p.object_node = g.object
-                                AND p.valid_to IS NOT NULL AND p.valid_to > g.first) THEN g.last ELSE g.first END,
+           CASE WHEN (SELECT true FROM dictamesh_entity_relationships p
+                       WHERE p.subject_node = g.subject AND p.kind = g.kind AND p.object_node = g.object
+                         AND p.valid_to IS NOT NULL AND p.valid_to > g.first LIMIT 1) THEN g.last ELSE g.first END,
            g.origin, g.subject, g.kind, g.object, g.provenance, g.confidence, g.first, g.last
-"""
-    + _GIVEN
-    + b"""
-     WHERE NOT EXISTS (SELECT FROM dictamesh_entity_relationships o
-                        WHERE o.subject_node = g.subject AND o.kind = g.kind AND o.object_node = g.object
-                          AND o.valid_to IS NULL)
-       AND NOT EXISTS (SELECT FROM dictamesh_entity_relationships p
-                        WHERE p.subject_node = g.subject AND p.kind = g.kind
-                          AND (g.one_object OR p.object_node = g.object)
-                          AND p.valid_to IS NOT NULL AND p.valid_to > g.last)
-       AND NOT (g.one_object AND EXISTS
-               (SELECT FROM dictamesh_entity_relationships o
-                 WHERE o.subject_node = g.subject AND o.kind = g.kind AND o.valid_to IS NULL
-                   AND o.valid_from > g.last))
-       AND NOT (g.one_subject AND (EXISTS
-               (SELECT FROM dictamesh_entity_relationships o
-                 WHERE o.object_node = g.object AND o.kind = g.kind AND o.valid_to IS NULL
-                   AND o.valid_from > g.last)
-                OR EXISTS
-               (SELECT FROM dictamesh_entity_relationships p
-                 WHERE p.object_node = g.object AND p.kind = g.kind AND p.valid_to IS NOT NULL
-                   AND p.valid_to > g.last)))
+      FROM g
+     WHERE (SELECT true FROM dictamesh_entity_relationships o
+             WHERE o.subject_node = g.subject AND o.kind = g.kind AND o.object_node = g.object
+               AND o.valid_to IS NULL LIMIT 1) IS NULL
+       AND (SELECT true FROM dictamesh_entity_relationships p
+             WHERE p.subject_node = g.subject AND p.kind = g.kind AND (g.one_object OR p.object_node = g.object)
+               AND p.valid_to IS NOT NULL AND p.valid_to > g.last LIMIT 1) IS NULL
+       AND (NOT g.one_object OR
+            (SELECT true FROM dictamesh_entity_relationships o
+              WHERE o.subject_node = g.subject AND o.kind = g.kind AND o.valid_to IS NULL
+                AND o.valid_from > g.last LIMIT 1) IS NULL)
+       AND (NOT g.one_subject OR
+            ((SELECT true FROM dictamesh_entity_relationships o
+               WHERE o.object_node = g.object AND o.kind = g.kind AND o.valid_to IS NULL
+                 AND o.valid_from > g.last LIMIT 1) IS NULL
+             AND
+             (SELECT true FROM dictamesh_entity_relationships p
+               WHERE p.object_node = g.object AND p.kind = g.kind AND p.valid_to IS NOT NULL
+                 AND p.valid_to > g.last LIMIT 1) IS NULL))
         ON CONFLICT (subject_node, kind, object_node) WHERE valid_to IS NULL DO NOTHING
     RETURNING subject_node, kind, object_node, valid_from
+), told AS MATERIALIZED (
+    SELECT n.valid_from, g.* FROM g
+      JOIN opened n ON n.subject_node = g.subject AND n.kind = g.kind AND n.object_node = g.object
 ), replaced AS (
     UPDATE dictamesh_entity_relationships e
-       SET valid_to = greatest(n.valid_from, e.valid_from + interval '1 microsecond')
-      FROM opened n
-      JOIN (SELECT g.subject, g.kind, g.object, g.one_object, g.one_subject """
-    + _GIVEN
-    + b""") r ON r.subject = n.subject_node AND r.kind = n.kind AND r.object = n.object_node
-     WHERE e.kind = n.kind AND e.valid_to IS NULL
-       AND ((r.one_object AND e.subject_node = n.subject_node AND e.object_node <> n.object_node)
-            OR (r.one_subject AND e.object_node = n.object_node AND e.subject_node <> n.subject_node))
+       SET valid_to = greatest(r.valid_from, e.valid_from + interval '1 microsecond')
+      FROM told r
+     CROSS JOIN LATERAL (
+            SELECT o.id FROM dictamesh_entity_relationships o
+             WHERE r.one_object AND o.subject_node = r.subject AND o.kind = r.kind AND o.object_node <> r.object
+               AND o.valid_to IS NULL
+            UNION ALL
+            SELECT o.id FROM dictamesh_entity_relationships o
+             WHERE r.one_subject AND o.object_node = r.object AND o.kind = r.kind AND o.subject_node <> r.subject
+               AND o.valid_to IS NULL
+            OFFSET 0) d
+     WHERE e.id = d.id
     RETURNING e.id
 )
-SELECT (SELECT count(*) FROM replaced)::integer, array_agg(g.place)
-"""
-    + _GIVEN
-    + b"""
-  JOIN opened n ON n.subject_node = g.subject AND n.kind = g.kind AND n.object_node = g.object
+SELECT (SELECT count(*) FROM replaced)::integer, array_agg(place) FROM told
 """
 )
 END = b"""

@@ -24,14 +24,15 @@ LARGEST_NODES = 10_000
 EDGES = 100_000  # met on the way, one between two nodes of the answer once from either end
 SECONDS = 2.0
 
-_START = b"""
-SELECT node FROM dictamesh_entity_catalog WHERE entity_type = %(type)s AND source_entity_id = %(id)s
- ORDER BY (status = 'active') DESC, last_seen_at DESC LIMIT 1
-"""
+# The first step finds the start by its name; an active row comes before those that it replaced.
 _WALK = b"""
-SELECT w.*, n.numbers, n.types, n.ids
-  FROM dictamesh_walk(%(frontier)s, %(known)s, %(levels)s, %(ahead)s, %(back)s, %(wanted)s, %(unwanted)s, %(moment)s,
-       %(nodes)s, %(edges)s, make_interval(secs => %(seconds)s)) AS w
+SELECT s.frontier, w.*, n.numbers, n.types, n.ids
+  FROM (SELECT coalesce(%(frontier)s::bigint[], ARRAY(
+               SELECT node FROM dictamesh_entity_catalog
+                WHERE entity_type = %(type)s AND source_entity_id = %(id)s
+                ORDER BY (status = 'active') DESC, last_seen_at DESC LIMIT 1)) AS frontier) s
+ CROSS JOIN LATERAL dictamesh_walk(s.frontier, %(known)s, %(levels)s, %(ahead)s, %(back)s, %(wanted)s, %(unwanted)s,
+       %(moment)s, %(nodes)s, %(edges)s, make_interval(secs => %(seconds)s)) AS w
  CROSS JOIN LATERAL (
         SELECT coalesce(array_agg(c.node), '{}') AS numbers, array_agg(c.entity_type) AS types,
                array_agg(c.source_entity_id) AS ids
@@ -111,27 +112,19 @@ async def walk(pool: Pool, directory: Directory, question: Question, sight: Sigh
     start = question.start
     if start.entity_type not in known.types or not sight.type(known.types[start.entity_type]):
         raise EntityNotFound(start.entity_type)
-    node = await _start(pool, start, sight)
-    kinds = _wanted(seen_kinds(known, sight).values(), question.relations)
-    unwanted = [number for number in known.kinds if number not in kinds]
-    under_way = _Walk(pool, question, kinds, unwanted, node, {node: (0, start.entity_type, start.id)})
-    if start.id == TYPE or not _filtered(kinds.values(), sight):
-        await under_way.freely()
-    else:
-        await under_way.checking(sight)
-    return under_way.graph()
-
-
-async def _start(pool: Pool, start: Ref, sight: Sight) -> int:
     if start.id != TYPE and sight.filtered(start.entity_type):
         # asked first, so that a hidden record costs what a missing one does
         existing = await sight.existing(start.entity_type, [start.id])
         if start.id not in existing.ids:
             raise EntityNotFound(start.entity_type)
-    rows = await pool.rows(_START, {"type": start.entity_type, "id": start.id})
-    if not rows:
-        raise EntityNotFound(start.entity_type)
-    return int(rows[0]["node"])
+    kinds = _wanted(seen_kinds(known, sight).values(), question.relations)
+    unwanted = [number for number in known.kinds if number not in kinds]
+    under_way = _Walk(pool, question, kinds, unwanted)
+    if start.id == TYPE or not _filtered(kinds.values(), sight):
+        await under_way.freely()
+    else:
+        await under_way.checking(sight)
+    return under_way.graph()
 
 
 def _wanted(kinds: Iterable[RelationKind], relations: frozenset[str]) -> dict[int, RelationKind]:
@@ -150,27 +143,31 @@ class _Walk:
     question: Question
     kinds: Mapping[int, RelationKind]
     unwanted: list[int]
-    start: int
-    names: dict[int, tuple[int, str, str]]  # depth, type, id: sorted as they are
+    start: int = 0
+    names: dict[int, tuple[int, str, str]] = field(default_factory=dict)  # depth, type, id: sorted as they are
     edges: dict[tuple[int, int, int], tuple[int, datetime, str]] = field(default_factory=dict)
     truncated: Truncated | None = None
     unchecked: set[str] = field(default_factory=set)
 
     async def freely(self) -> None:
-        """Walk all levels by one statement."""
-        await self._step([self.start], [], 0, self.question.depth, self.question.nodes, self.question.seconds)
+        """Walk all levels by one statement; raises EntityNotFound."""
+        await self._step(None, [], 0, self.question.depth, self.question.nodes, self.question.seconds)
 
     async def checking(self, sight: Sight) -> None:
-        """Walk level by level; records that do not exist for the caller are not passed through."""
+        """Walk level by level; records that do not exist for the caller are not passed through.
+
+        Raises EntityNotFound.
+        """
         until = time.monotonic() + self.question.seconds
-        frontier, passed, room = [self.start], [self.start], self.question.nodes
+        frontier: list[int] | None = None
+        passed: list[int] = []
+        room = self.question.nodes
         for depth in range(self.question.depth):
-            left = until - time.monotonic()
-            if left <= 0:
-                self.truncated = "time"
-            if not frontier or self.truncated:
+            left = max(until - time.monotonic(), 0)
+            if frontier == [] or self.truncated:
                 return
-            met = await self._step(frontier, passed[: len(passed) - len(frontier)], depth, 1, LARGEST_NODES, left)
+            met = await self._step(frontier, passed[: -len(frontier or ())], depth, 1, LARGEST_NODES, left)
+            passed = passed or [self.start]
             hidden = await self._hidden(met, sight)
             shown = sorted(node for node in met if node not in hidden)
             if len(shown) > room:
@@ -181,11 +178,17 @@ class _Walk:
             passed += [*hidden, *frontier]
 
     async def _step(
-        self, frontier: list[int], known: list[int], above: int, levels: int, nodes: int, seconds: float
+        self, frontier: list[int] | None, known: list[int], above: int, levels: int, nodes: int, seconds: float
     ) -> list[int]:
-        """Meet what lies within some levels of a frontier at depth `above`; returns the numbers of the nodes."""
+        """Meet what lies within some levels of a frontier at depth `above`; returns the numbers of the nodes.
+
+        None is the start by its name; raises EntityNotFound where the catalog does not have it.
+        """
+        start = self.question.start
         parameters = {
             "frontier": frontier,
+            "type": start.entity_type,
+            "id": start.id,
             "known": known,
             "levels": levels,
             "ahead": self.question.direction in {"out", "both"},
@@ -198,6 +201,11 @@ class _Walk:
             "seconds": seconds,
         }
         row = (await self.pool.rows(_WALK, parameters, binary=True))[0]
+        if not row["frontier"]:
+            raise EntityNotFound(start.entity_type)
+        if frontier is None:
+            self.start = row["frontier"][0]
+            self.names[self.start] = (0, *start)
         met: list[int] = row["nodes"]
         depths = dict(zip(met, row["depths"], strict=True))
         for node, entity_type, record in zip(row["numbers"], row["types"] or (), row["ids"] or (), strict=True):

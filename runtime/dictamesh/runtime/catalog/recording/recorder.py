@@ -2,6 +2,7 @@
 """Writes what collectors have counted, every so often and at the end; a crash loses what was not written yet."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -48,10 +49,17 @@ class Recorder:
     told: Told = lambda _name, _written, _dropped: None
     _task: asyncio.Task[None] | None = field(default=None, init=False)
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     def begin(self) -> None:
         """Write every ``every`` seconds from now on; once only."""
         self._task = asyncio.get_running_loop().create_task(self._write_forever(), name="dictamesh-recorder")
+
+    def change(self, every: float) -> None:
+        """Write every so many seconds from now on."""
+        if every != self.every:
+            self.every = every
+            self._changed.set()
 
     async def flush(self) -> None:
         """Write all that is collected; what cannot be written now is kept for the next time, never raised."""
@@ -69,7 +77,10 @@ class Recorder:
 
     async def _write_forever(self) -> None:
         while True:
-            await asyncio.sleep(self.every)
+            self._changed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.every):
+                    await self._changed.wait()
             await self.flush()
 
     async def _write(self, collector: Collector) -> None:
