@@ -57,6 +57,7 @@ def test_what_is_no_composite_key_leads_nowhere(record: str) -> None:
 def test_a_personal_key_never_stands_in_clear() -> None:
     person = entity("Person", field("email", pii=True), key=("email",))
     assert IDS.of(person, ("ana@example.com",)) is None
+    assert key_of(person, "ana@example.com") is None
     pseudonymous = dataclasses.replace(person, surrogate="pepper")
     record = IDS.of(pseudonymous, ("ana@example.com",))
     assert record is not None

@@ -38,8 +38,11 @@ def key_is_personal(entity: EntityPlan) -> bool:
 
 
 def key_of(entity: EntityPlan, record: str) -> Key | None:
-    """Return the key whose canonical text is ``record``; None where it is no key, or a pseudonym that leads nowhere."""
-    if entity.surrogate is not None:
+    """Return the key whose canonical text is ``record``; None where it is no key.
+
+    None, too, where the key is personal data: a pseudonym leads nowhere, and of others nobody may ask here.
+    """
+    if entity.surrogate is not None or key_is_personal(entity):
         return None
     parts = [record] if len(entity.key) == 1 else _parts(record)
     if parts is None or len(parts) != len(entity.key):

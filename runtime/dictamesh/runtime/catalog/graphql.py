@@ -15,15 +15,8 @@ from dictamesh.runtime.catalog.graph.walk import DEFAULT_DEPTH, DEFAULT_NODES, G
 from dictamesh.runtime.catalog.levels import HOURS, LARGEST_WINDOW, service_levels
 from dictamesh.runtime.catalog.lineage import DEFAULT_DEPTH as LINEAGE_DEPTH
 from dictamesh.runtime.catalog.lineage import LARGEST_DEPTH, LineageGraph, lineage
-from dictamesh.runtime.catalog.products import (
-    FieldPage,
-    ProductPage,
-    ProductSummary,
-    RelationPage,
-    WhichProducts,
-    list_products,
-    product_pages,
-)
+from dictamesh.runtime.catalog.pages import FieldPage, ProductPage, ProductSummary, RelationPage, WhichProducts
+from dictamesh.runtime.catalog.products import list_products, product_pages
 from dictamesh.runtime.catalog.queries import (
     CatalogEntity,
     EntityFilter,

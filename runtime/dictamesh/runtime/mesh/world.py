@@ -115,18 +115,13 @@ def _world(plan: Plan, needs: Needs, lines: Lines, secrets: dict[str, str]) -> W
     except ValueError as error:
         raise StartFailed(str(error), "give each caller a key of its own") from None
     access = AccessCache(plan, keys)
-    ids, recording = RecordIds(surrogates(plan, keys)), needs.recording
-    adapters = Adapters(
-        plan,
-        lines_of(lines),
-        needs.l1 if mesh.cache.enabled else None,
-        needs.telemetry(plan),
-        lambda entity: recording.watch(plan, entity, ids) if recording is not None else None,
-    )
-    execution = Execution(plan, adapters, access.access, needs.audit, audit_key(plan, keys, needs.data_dir), keys)
-    if recording is not None:
-        execution = replace(execution, used=recording.used, follower=recording.follower(plan, ids))
+    ids = RecordIds(surrogates(plan, keys))
+    adapters = _adapters(plan, needs, lines, ids)
     seen = sights(adapters, access.access)
+    execution = Execution(plan, adapters, access.access, needs.audit, audit_key(plan, keys, needs.data_dir), keys)
+    if needs.recording is not None:
+        follower = needs.recording.follower(plan, ids)
+        execution = replace(execution, used=needs.recording.used, follower=follower)
     if needs.catalog is not None:
         execution = replace(execution, sections={CATALOG: catalog_section(needs.catalog, seen.of)})
     run = make_run(execution)
@@ -135,3 +130,14 @@ def _world(plan: Plan, needs: Needs, lines: Lines, secrets: dict[str, str]) -> W
     except EngineUnavailable as missing:
         raise StartFailed("gateway.engine: tartiflette is not installed", str(missing)) from None
     return World(plan, lines, access, authenticator, served, seen)
+
+
+def _adapters(plan: Plan, needs: Needs, lines: Lines, ids: RecordIds) -> Adapters:
+    recording = needs.recording
+    return Adapters(
+        plan,
+        lines_of(lines),
+        needs.l1 if plan.mesh.cache.enabled else None,
+        needs.telemetry(plan),
+        lambda entity: recording.watch(plan, entity, ids) if recording is not None else None,
+    )

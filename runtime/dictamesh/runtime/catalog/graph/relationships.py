@@ -15,6 +15,8 @@ from dictamesh.runtime.catalog.sight import Sight, seen_kinds, seen_types
 
 MOST = 10_000
 """Relations of one record that are looked at; a page beyond them is empty."""
+MOST_CHECKED = 1_000
+"""As many where a source has to be asked which records at their other ends exist for the caller."""
 
 _RECORDS = b"""
 SELECT DISTINCT ON (entity_type) entity_type, node FROM dictamesh_entity_catalog
@@ -112,7 +114,9 @@ async def relationships(catalog: Catalog, sight: Sight, which: Which, limit: int
         "moment": which.as_of,
         "ahead": which.direction in {"out", "both"},
         "back": which.direction in {"in", "both"},
-        "most": MOST,
+        "most": MOST_CHECKED
+        if any(sight.filtered(k.subject) or sight.filtered(k.object) for k in kinds.values())
+        else MOST,
     }
     if which.entity_id == TYPE:
         rows = await catalog.pool.rows(_DECLARED, parameters)

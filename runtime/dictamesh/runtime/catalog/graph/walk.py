@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
-from typing import Literal
+from typing import Any, Literal
 
 from dictamesh.runtime.catalog.directory import Directory, RelationKind
 from dictamesh.runtime.catalog.errors import EntityNotFound, InvalidRequest
@@ -23,6 +23,8 @@ DEFAULT_NODES = 1000
 LARGEST_NODES = 10_000
 EDGES = 100_000  # met on the way, one between two nodes of the answer once from either end
 SECONDS = 2.0
+CHECKED_AT_ONCE = 500
+"""Records that a source is asked about together."""
 
 # The first step finds the start by its name; an active row comes before those that it replaced.
 _WALK = b"""
@@ -168,14 +170,13 @@ class _Walk:
                 return
             met = await self._step(frontier, passed[: -len(frontier or ())], depth, 1, LARGEST_NODES, left)
             passed = passed or [self.start]
-            hidden = await self._hidden(met, sight)
-            shown = sorted(node for node in met if node not in hidden)
+            shown = await self._shown(sorted(met), room, sight)
             if len(shown) > room:
                 self.truncated = "nodes"
             frontier, room = shown[:room], room - len(shown)
-            for node in (*hidden, *shown[len(frontier) :]):
+            for node in set(met).difference(frontier):
                 del self.names[node]
-            passed += [*hidden, *frontier]
+            passed += [*set(met).difference(frontier), *frontier]
 
     async def _step(
         self, frontier: list[int] | None, known: list[int], above: int, levels: int, nodes: int, seconds: float
@@ -185,22 +186,8 @@ class _Walk:
         None is the start by its name; raises EntityNotFound where the catalog does not have it.
         """
         start = self.question.start
-        parameters = {
-            "frontier": frontier,
-            "type": start.entity_type,
-            "id": start.id,
-            "known": known,
-            "levels": levels,
-            "ahead": self.question.direction in {"out", "both"},
-            "back": self.question.direction in {"in", "both"},
-            "wanted": list(self.kinds) if self.question.relations else None,
-            "unwanted": self.unwanted,
-            "moment": self.question.as_of,
-            "nodes": nodes,
-            "edges": EDGES,
-            "seconds": seconds,
-        }
-        row = (await self.pool.rows(_WALK, parameters, binary=True))[0]
+        bounds = {"frontier": frontier, "known": known, "levels": levels, "nodes": nodes, "seconds": seconds}
+        row = (await self.pool.rows(_WALK, self._asked() | bounds, binary=True))[0]
         if not row["frontier"]:
             raise EntityNotFound(start.entity_type)
         if frontier is None:
@@ -216,6 +203,31 @@ class _Walk:
             self.edges.setdefault(edge, (above + step, since, provenance))
         self.truncated = row["truncated"]
         return met
+
+    def _asked(self) -> dict[str, Any]:
+        """Return the parameters that are the same for every step."""
+        question = self.question
+        return {
+            "type": question.start.entity_type,
+            "id": question.start.id,
+            "ahead": question.direction in {"out", "both"},
+            "back": question.direction in {"in", "both"},
+            "wanted": list(self.kinds) if question.relations else None,
+            "unwanted": self.unwanted,
+            "moment": question.as_of,
+            "edges": EDGES,
+        }
+
+    async def _shown(self, nodes: list[int], room: int, sight: Sight) -> list[int]:
+        """Return the nodes that exist for the caller, in order; no more are asked for than the answer has room for."""
+        shown: list[int] = []
+        for start in range(0, len(nodes), CHECKED_AT_ONCE):
+            part = nodes[start : start + CHECKED_AT_ONCE]
+            hidden = await self._hidden(part, sight)
+            shown += [node for node in part if node not in hidden]
+            if len(shown) > room:
+                break
+        return shown
 
     async def _hidden(self, nodes: Iterable[int], sight: Sight) -> set[int]:
         by_type: dict[str, dict[str, int]] = {}

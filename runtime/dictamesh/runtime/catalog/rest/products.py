@@ -2,13 +2,8 @@
 """Routes of products and of their use."""
 
 from dictamesh.runtime.catalog.levels import HOURS, LARGEST_WINDOW
-from dictamesh.runtime.catalog.products import (
-    ProductPage,
-    ProductSummary,
-    WhichProducts,
-    list_products,
-    product_page,
-)
+from dictamesh.runtime.catalog.pages import ProductPage, ProductSummary, WhichProducts
+from dictamesh.runtime.catalog.products import list_products, product_page
 from dictamesh.runtime.catalog.queries import Page
 from dictamesh.runtime.catalog.rest.faults import RequestRefused
 from dictamesh.runtime.catalog.rest.parameters import flag, page, text, whole
