@@ -28,9 +28,8 @@ CREATE TABLE dictamesh_search_documents (
 COMMENT ON TABLE dictamesh_search_documents IS
     'DictaMesh: the searchable metadata of what specs declare and editors register.';
 COMMENT ON COLUMN dictamesh_search_documents.entity_types IS
-    'DictaMesh: the types it tells of; a caller must know of all of them, for a product of one.';
+    'DictaMesh: the types it tells of: those of a product, else one or the two ends of a relation.';
 COMMENT ON COLUMN dictamesh_search_documents.tags IS 'DictaMesh: tags of it and of what lies below, each with those above.';
 COMMENT ON COLUMN dictamesh_search_documents.words IS 'DictaMesh: its names, also taken apart.';
 COMMENT ON COLUMN dictamesh_search_documents.near_words IS 'DictaMesh: tags, owner, domain and names around it.';
 CREATE INDEX idx_dictamesh_search_documents_text ON dictamesh_search_documents USING gin (tsv);
-CREATE INDEX idx_dictamesh_search_documents_types ON dictamesh_search_documents USING gin (entity_types);

@@ -27,10 +27,16 @@ _COLUMNS: Mapping[Facet, bytes] = {
     "status": b"status",
     "pii": b"pii::text",
 }
+# A product is seen where one of its entities is, what tells of one or two entities where all of them are.
 _VISIBLE = b"""
- WHERE CASE kind WHEN 'product' THEN entity_types = '{}' OR entity_types && %(types)s::text[]
-                 WHEN 'relation' THEN entity_types <@ %(types)s::text[] AND address <> ALL (%(unseen)s::text[])
-                 ELSE entity_types <@ %(types)s::text[] END
+(SELECT d.* FROM dictamesh_search_documents d
+   JOIN seen s ON s.name = d.entity_types[1] LEFT JOIN seen o ON o.name = d.entity_types[2]
+  WHERE d.kind <> 'product' AND (cardinality(d.entity_types) = 1 OR o.name IS NOT NULL)
+    AND (d.kind <> 'relation' OR d.address <> ALL (%(unseen)s::text[]))
+ UNION ALL
+ SELECT d.* FROM dictamesh_search_documents d
+  WHERE d.kind = 'product' AND (d.entity_types = '{}' OR d.entity_types && %(types)s::text[])
+ OFFSET 0)
 """
 
 
@@ -142,16 +148,12 @@ def _found(match: bytes, *, everything: bool, any_text: bool) -> bytes:
     For whom something is hidden that is taken away first, and the text is matched afterwards without an index: however
     much of it is hidden, its answer takes the same time.
     """
-    source = (
-        b"dictamesh_search_documents"
-        if everything
-        else (b"(SELECT * FROM dictamesh_search_documents" + _VISIBLE + b" OFFSET 0)")
-    )
+    source = b"dictamesh_search_documents" if everything else _VISIBLE
     condition = b"true" if any_text else b"d.tsv @@ m.query"
     return (
-        b"WITH m AS MATERIALIZED (SELECT "
+        b"WITH seen AS MATERIALIZED (SELECT unnest(%(types)s::text[]) AS name), m AS MATERIALIZED (SELECT "
         + match
-        + b" AS query), found AS (SELECT d.*, m.query FROM m, "
+        + b" AS query), found AS MATERIALIZED (SELECT d.*, m.query FROM m, "
         + source
         + b" d WHERE "
         + condition
