@@ -29,7 +29,14 @@ from typing import Any
 from examples.sources import serve
 from tests.support.running import ROOT, TOUR, Runtime, clean_environment, example_sources, running
 
-DOCUMENTS = ("README.md", "docs/tutorial/a-fourth-product.md", "docs/how-to/use-the-catalog.md")
+DOCUMENTS = (
+    "README.md",
+    "docs/tutorial/a-fourth-product.md",
+    "docs/how-to/find-personal-data.md",
+    "docs/how-to/review-changes.md",
+    "docs/how-to/lineage.md",
+    "docs/how-to/use-the-catalog.md",
+)
 MARK = re.compile(
     r"<!-- (?P<kind>run|output|answer|file|append|edit|restore)(?:: (?P<what>.*?))? -->\n"
     r"(?:(?P<open>```\w+\n)(?P<body>.*?)(?P<close>^```$))?",
@@ -39,6 +46,11 @@ RELOADS = re.compile(r"^dictamesh_reloads_total\{.*\} (\d+)", re.MULTILINE)
 RELOADED_WITHIN = 20.0  # seconds
 WIDTH = 120
 ERP = "examples/sources/erp.sqlite"
+SOURCES = {
+    "CMS_URL": f"http://127.0.0.1:{serve.CMS_PORT}",
+    "SHOP_URL": f"http://127.0.0.1:{serve.SHOP_PORT}",
+    "ERP_PATH": f"/srv/mesh/{ERP}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,8 @@ class Place:
     def neutral(self, text: str) -> str:
         """Text as it reads on a reader's machine: usual ports, no path of ours."""
         ports = {self.runtime.url: "http://127.0.0.1:8080", self.runtime.metrics_url: "http://127.0.0.1:9090"}
+        for name, usual in SOURCES.items():
+            ports[self.environment[name]] = usual
         for ours, theirs in {**ports, f"{self.folder}/": ""}.items():
             text = text.replace(ours, theirs)
         return text
@@ -122,9 +136,10 @@ def brief(value: Any, indent: int = 0, key: str = "") -> str:
 
 
 def lasting(text: str) -> str:
-    """A document without what differs from run to run: the plan's hash, measured times, trace ids, today."""
-    text = re.sub(r'("traceId":")[0-9a-f]{32}', r"\1...", text)
+    """A document without what differs from run to run: the plan's hash, times, trace ids."""
+    text = re.sub(r'("trace_?[iI]d":")[0-9a-f]{32}', r"\1...", text)
     text = re.sub(r"\b\d{4}-\d\d-\d\d(T[\d:.]+(Z|\+00:00))?\b", "...", text)
+    text = re.sub(r'("averageLatencyMs": )[0-9.]+', r"\1...", text)
     return re.sub(r"\d+(\.\d+)? ms, promised", "... ms, promised", re.sub(r"(\bplan\s+)[0-9a-f]{12}", r"\1...", text))
 
 
@@ -169,7 +184,7 @@ async def _commands(body: str, place: Place) -> AsyncIterator[str]:
 
 def _asked(body: str) -> Iterator[str]:
     """The commands of a console block; one that ends in a backslash goes on in the next line."""
-    for found in re.finditer(r"^\$ (.*(?:\\\n.*)*)$", body, re.MULTILINE):
+    for found in re.finditer(r"^\$ ((?:.*\\\n)*.*)$", body, re.MULTILINE):
         yield found[1]
 
 

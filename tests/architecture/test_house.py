@@ -95,6 +95,7 @@ def test_the_wheel_holds_everything(tmp_path: Path) -> None:
         assert f"dictamesh/{root}/__init__.py" in names
         assert f"dictamesh/{root}/py.typed" in names
     assert "dictamesh/runtime/gateway/page.html" in names
+    assert "dictamesh/runtime/lineage/openlineage/spec/OpenLineage.json" in names
     assert any(name.endswith("0001_catalog.up.sql") for name in names)
     assert "dictamesh/__init__.py" not in names
 

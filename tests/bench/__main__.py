@@ -10,10 +10,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import language, serving, starting
+from tests.bench import decisions, language, serving, starting
 from tests.bench.figures import table
 
-PARTS = ("language", "validate", "start", "serve")
+PARTS = ("language", "decisions", "validate", "start", "serve")
 
 
 def main() -> int:
@@ -33,6 +33,8 @@ def main() -> int:
             match part:
                 case "language":
                     figures += language.measure(folder, given.rounds)
+                case "decisions":
+                    figures += decisions.measure(folder, given.rounds)
                 case "validate":
                     figures += starting.validating(folder, given.rounds)
                 case "start":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import language, processes, serving, starting
+from tests.bench import decisions, language, processes, serving, starting
 from tests.bench.figures import HEADER, Figure, table
 from tests.support.running import ROOT, clean_environment
 
@@ -22,6 +22,12 @@ def test_the_language_is_measured_beside_reading(tmp_path: Path) -> None:
     whole, *phases = language.measure(tmp_path, rounds=1, products=20)
     assert whole.values[0] > whole.floor[0] > 0
     assert sum(each.values[0] for each in phases) == pytest.approx(whole.values[0])
+
+
+def test_decisions_are_measured_beside_cedar(tmp_path: Path) -> None:
+    figures = decisions.measure(tmp_path, rounds=1)
+    assert len(figures) == 4
+    assert all(value > 0 for each in figures for value in (*each.values, *each.floor))
 
 
 def test_starts_are_measured_cold_and_warm(tmp_path: Path) -> None:

@@ -6,6 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
+from dictamesh.runtime.lineage.derive import derive
+from dictamesh.runtime.lineage.printing import as_json, as_mermaid, as_text
+from dictamesh.runtime.lineage.statements.flows import Flow
+from dictamesh.runtime.lineage.statements.statement import read_statement
+from dictamesh.runtime.lineage.traverse import DEEPEST, DIRECTIONS, walk
 from dictamesh.runtime.mesh.build import build
 from dictamesh.specs.diagnostics import CODES, render
 from dictamesh.specs.documents import MAX_BYTES, Memory, load
@@ -40,6 +45,36 @@ def run_references(case: Case) -> str:
     return render(found, loaded.sources) or "no findings"
 
 
+def run_statement(case: Case) -> str:
+    """The lineage of the columns of `query.sql`."""
+    names = [name.strip() for name in case.options["columns"].split(",")]
+    known = {("known",): ("id", "name")}
+    found = read_statement(case.files["query.sql"].decode(), case.options["dialect"], names, known)
+    lines = [] if found.whole else ["not followed"]
+    for name, flows in [*found.columns.items(), ("(rows)", found.rows)]:
+        lines += [f"{name} ← {told}" for told in sorted(map(_told, flows))] or [f"{name} ← nothing"]
+    return "\n".join(lines)
+
+
+def _told(flow: Flow) -> str:
+    place = f"{'.'.join(flow.table)}.{flow.column}" if flow.column else f"{'.'.join(flow.table)} as a whole"
+    marks = f"{' masked' if flow.masking else ''}{'' if flow.certain else ' ?'}"
+    said = f": {flow.text}" if flow.text else ""
+    return f"{place} {flow.subtype}{marks}{said}"
+
+
+def run_lineage(case: Case) -> str:
+    """What `lineage` prints for the option `address`; the servers' addresses are not known."""
+    plan = build(Memory(case.files), "mesh.yaml").plan
+    assert plan is not None
+    direction = next(each for each in DIRECTIONS if each == case.options.get("direction", "both"))
+    found = walk(derive(plan), case.options["address"], direction, int(case.options.get("depth", DEEPEST)))
+    assert found is not None, "nothing has the address"
+    if case.options.get("format") == "json":
+        return json.dumps(as_json(found), indent=2, ensure_ascii=False)
+    return as_mermaid(found) if case.options.get("format") == "mermaid" else as_text(found)
+
+
 def _padded(case: Case) -> dict[str, bytes]:
     """The files; that of the option `pad` with a comment too large for any spec file, that of `faults` with a few."""
     files = dict(case.files)
@@ -54,6 +89,8 @@ RUNNERS: dict[str, Callable[[Case], str]] = {
     "validate": run_validate,
     "json": run_json,
     "references": run_references,
+    "statement": run_statement,
+    "lineage": run_lineage,
 }
 
 

@@ -226,6 +226,8 @@ async def commands(config: Path, data_dir: Path, environment: Mapping[str, str])
         "contract-test of a table": ("contract-test", "planted-table", "--live"),
         "contract-test of a file": ("contract-test", "planted-gone", "--live"),
         "doctor": ("doctor", "--data-dir", str(data_dir)),
+        "scan": ("scan",),
+        "scan as JSON": ("scan", "--format", "json", "--sample", "40"),
         "plan": ("plan", "--format", "json"),
         "explain": ("policy", "explain", "planted-people#PlantedPerson.email"),
     }

@@ -333,6 +333,7 @@ _add(
     "lower({s})",
     "upper({s})",
     "initcap({s})",
+    "md5({s})",
     "reverse({s})",
 )
 _add(

@@ -142,7 +142,13 @@ def in_duckdb(table: Rows) -> Iterator[DuckDB]:
 def _insert(connection: Any, engine: Engine, table: Rows) -> None:
     marks = ", ".join(["?"] * (len(COLUMNS) + 1))
     cells = [[i, *(to_engine(engine, t, row[n]) for n, t in COLUMNS.items())] for i, row in enumerate(table)]
-    connection.executemany(f"INSERT INTO cells VALUES ({marks})", cells)
+    if engine is not Engine.DUCKDB:
+        connection.executemany(f"INSERT INTO cells VALUES ({marks})", cells)
+        return
+    for start in range(0, len(cells), 200):  # DuckDB plans each row of executemany anew
+        some = cells[start : start + 200]
+        values = ", ".join([f"({marks})"] * len(some))
+        connection.execute(f"INSERT INTO cells VALUES {values}", [cell for row in some for cell in row])
 
 
 def evaluate(database: Database, write: Sequence[Callable[[Binds], Any]], types: Sequence[Type]) -> list[list[Any]]:

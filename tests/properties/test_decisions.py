@@ -4,12 +4,14 @@
 import itertools
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dictamesh.runtime.governance.decide import STRICTNESS, Decision, compile_outcome, decide, holds, row_filter
+from dictamesh.runtime.governance.audiences import holds
+from dictamesh.runtime.governance.decide import STRICTNESS, USES, Decision, compile_outcome, decide, row_filter
 from dictamesh.runtime.governance.principal import Principal
 from dictamesh.specs.expressions import compile_filter
 from dictamesh.specs.expressions.tree import Call, Column, Expr, Literal
@@ -25,6 +27,9 @@ MASKS = (
     MaskRule("hmac", key="b", scope="acme"),
     MaskRule("partial", keep_first=0, keep_last=4, char="*"),
     MaskRule("partial", keep_first=1, keep_last=2, char="#"),
+    MaskRule("token", key="a", scope="acme"),
+    MaskRule("generalise", step=Decimal(10)),
+    MaskRule("truncate-date", unit="year"),
 )
 VALUES = (None, "x", "y")
 ALL_ROWS: list[Mapping[str, Any]] = [{"a": a, "b": b} for a, b in itertools.product(VALUES, VALUES)]
@@ -76,8 +81,7 @@ def rules(said: st.SearchStrategy[tuple[Effect, MaskRule | None]]) -> st.SearchS
 
 
 def policies(said: st.SearchStrategy[tuple[Effect, MaskRule | None]], name: str) -> st.SearchStrategy[FieldPolicy]:
-    flags = st.booleans()
-    return st.builds(FieldPolicy, st.just(name), rules(said), flags, flags, flags, flags)
+    return st.builds(FieldPolicy, st.just(name), rules(said), st.booleans(), some(st.sampled_from(sorted(USES))))
 
 
 many = st.lists(policies(says, ""), max_size=4).map(
@@ -161,8 +165,7 @@ def test_no_policy_permits_a_use_that_another_refuses(found, more, name, tier, w
     after = decide((*found, replace(more, policy=name)), tier, who, anonymous)
     withheld = [before.per_row(row, {}) for row in ALL_ROWS]
     if all(outcome.policy is not None and outcome.kind != "allow" for outcome in withheld):
-        for use in ("sort", "group", "relation"):
-            assert getattr(before, use) or not getattr(after, use)
+        assert after.uses <= before.uses
 
 
 @given(many, tiers, principals, sees)
@@ -176,9 +179,7 @@ def test_the_summary_of_a_decision_covers_every_row(found, tier, who, anonymous)
         assert set(outcomes) == {decision.constant}
         assert decision.columns == frozenset()
     if decision.clear:
-        assert decision.sort
-        assert decision.group
-        assert decision.relation
+        assert decision.uses == USES
 
 
 @given(many, tiers, principals, sees)

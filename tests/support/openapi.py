@@ -63,7 +63,8 @@ def _templates() -> list[str]:
 
 @cache
 def _pattern(template: str) -> re.Pattern[str]:
-    return re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template)))
+    path = re.escape(template).replace(re.escape("{address}"), ".+")
+    return re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", path))
 
 
 def _closed(schema: Any) -> Any:

@@ -27,7 +27,10 @@ PLACES = {
     "Taxonomy": "taxonomy.yaml",
     "DataProduct": "products/{}.yaml",
     "Policy": "policies/{}.yaml",
+    "Agreement": "policies/{}.yaml",
 }
+MEANT = {"find-personal-data.md": ["DM805"]}
+"""Findings that a page is about."""
 WHOLE = [pytest.param(page, id=str(page.relative_to(ROOT))) for page, blocks in BLOCKS.items() if blocks]
 
 
@@ -73,7 +76,7 @@ def test_whole_documents_are_valid(page: Path, tmp_path: Path) -> None:
     for number, block in enumerate(BLOCKS[page]):
         path = config.parent / PLACES[kind(block)].format(f"documented-{number}")
         path.write_text(block, encoding="utf-8")
-        assert not findings(config)
+        assert [each.code for each in findings(config)] == MEANT.get(page.name, [])
         path.unlink()
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from dictamesh.specs.manifest import Manifest
-from dictamesh.specs.model import Mesh, Policy, Product, Taxonomy
+from dictamesh.specs.model import Agreement, Mesh, Policy, Product, Taxonomy
 from dictamesh.specs.model.docs import described
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -17,6 +17,7 @@ KINDS: Mapping[str, type[BaseModel]] = {
     "DataProduct": Product,
     "Policy": Policy,
     "Taxonomy": Taxonomy,
+    "Agreement": Agreement,
 }
 
 

@@ -6,6 +6,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict
@@ -82,6 +83,14 @@ class Capabilities:
     max_page_size: int | None = None
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Dataset:
+    """What OpenLineage calls a dataset, by its naming rules: where it lives, and its name there."""
+
+    namespace: str
+    name: str
+
+
 Reason = str | None  # why something is not pushed down; None when it is
 
 
@@ -113,3 +122,8 @@ class Manifest:
     base_url: Callable[[Any], str | None] = field(default=lambda _server: None)
     path_template: Callable[[Source], str | None] = field(default=lambda _source: None)
     """The path of one entity with `{id}` in it, for the catalog; None where there is none."""
+    dataset: Callable[[Any, Source, PurePath], Dataset | None] = field(default=lambda _server, _source, _folder: None)
+    """The dataset of a source, from the server's options with references resolved and the mesh file's folder; no
+    credential is part of it. None where the protocol has no names of its own."""
+    dialect: str | None = None
+    """The SQL dialect of an entity's `query`, as sqlglot names it."""

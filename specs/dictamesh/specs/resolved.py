@@ -8,7 +8,18 @@ from typing import Generic, TypeVar
 from dictamesh.specs.documents import Path, Site
 from dictamesh.specs.expressions.tree import Expr
 from dictamesh.specs.manifest import Manifest, Options, Source
-from dictamesh.specs.model import Entity, EntitySource, Mesh, Policy, Product, Property, Relation, Taxonomy
+from dictamesh.specs.model import (
+    Agreement,
+    Entity,
+    EntitySource,
+    Input,
+    Mesh,
+    Policy,
+    Product,
+    Property,
+    Relation,
+    Taxonomy,
+)
 from dictamesh.specs.rules import RuleTable
 from dictamesh.specs.types import Type
 
@@ -31,7 +42,10 @@ class Declared(Generic[M]):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A property with its type, value and effective sensitivity (S2). `column` is None for a computed field."""
+    """A property with its type, value and effective sensitivity (S2). `column` is None for a computed field.
+
+    `written` is set where the expression reads other fields: the same tree with `("self", field)` for those reads.
+    """
 
     address: str
     model: Property
@@ -43,6 +57,7 @@ class Field:
     tags: tuple[str, ...]
     pii: bool
     members: tuple["Field", ...] = ()
+    written: Expr | None = None
 
     @property
     def name(self) -> str:
@@ -93,6 +108,16 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Flow:
+    """That one field is made of another, by address. `model` is None where `transformSourceObjects` says it."""
+
+    source: str
+    target: str
+    model: Input | None
+    site: Site
+
+
+@dataclass(frozen=True, slots=True)
 class Specs:
     """A whole mesh that may be compiled. Mappings are by name or address, in sorted order."""
 
@@ -100,7 +125,9 @@ class Specs:
     taxonomy: Taxonomy
     products: Mapping[str, Declared[Product]]
     policies: Mapping[str, Declared[Policy]]
+    agreements: Mapping[str, Declared[Agreement]]
     entities: Mapping[str, ResolvedEntity]
     links: tuple[Link, ...]
+    flows: tuple[Flow, ...]
     rules: RuleTable
     pii_tags: frozenset[str]

@@ -5,7 +5,9 @@ These values are facts of the specs; `dictamesh.runtime.governance` decides with
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -22,21 +24,48 @@ class Effect(StrEnum):
 class MaskRule:
     """A mask with all its parameters spelled out; unused ones are None. `key` names an entry of `security.keys`."""
 
-    kind: str  # redact | nullify | partial | hmac
+    kind: str  # redact | nullify | partial | hmac | token | generalise | truncate-date
     key: str | None = None
-    scope: str | None = None  # hmac: the text in front of the value, the mesh's name or the product's id
+    scope: str | None = None  # hmac, token: bound to the value, the mesh's name or the product's id
     keep_first: int | None = None
     keep_last: int | None = None
     char: str | None = None
+    step: Decimal | None = None  # generalise: numbers fall to a multiple of it
+    groups: tuple[tuple[str, str], ...] = ()  # generalise: text and what it becomes, in the order of the texts
+    other: str | None = None  # generalise: what a text of no group becomes
+    unit: str | None = None  # truncate-date: the part of the date that stays
 
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Whom a rule is for; None means everybody, else one value of each must be the principal's."""
+    """Whom a rule is for; None means everybody, else one value of each must be the principal's.
+
+    `agreements` are those that cover the rule's product; of an empty tuple none is ever in force.
+    """
 
     roles: frozenset[str] | None = None
     purposes: frozenset[str] | None = None
     claims: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+    agreements: "tuple[Term, ...] | None" = None
+    kinds: tuple[str, ...] = field(init=False, repr=False)  # of the claims' values: 1 and true are equal in Python
+
+    def __post_init__(self) -> None:
+        kinds = tuple(type(value).__name__ for _, values in self.claims for value in values)
+        object.__setattr__(self, "kinds", kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """What an approved agreement adds to a rule: its parties, and the days on which it is in force, both included."""
+
+    agreement: str
+    consumer: Audience
+    start: date | None = None
+    end: date | None = None
+
+    def covers(self, day: date) -> bool:
+        """Whether the agreement is in force on a day (UTC)."""
+        return (self.start is None or self.start <= day) and (self.end is None or day <= self.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +80,49 @@ class FieldRule:
 
 
 @dataclass(frozen=True, slots=True)
+class CedarResource:
+    """A field as Cedar sees it; `entity` is the address of its entity, `name` the path below that."""
+
+    address: str
+    entity: str
+    product: str
+    name: str
+    tier: str
+    tags: tuple[str, ...]
+    pii: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CedarRules:
+    """The Cedar text of a policy, checked against `schema`, for one field.
+
+    `audiences` are whom it can tell apart, one for each role, purpose and value of a claim that it speaks of.
+    """
+
+    text: str
+    schema: str
+    resource: CedarResource
+    audiences: tuple[Audience, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FieldPolicy:
-    """What one policy says of one field. `allows` is false where its allow is silence (S16)."""
+    """What one policy says of one field.
+
+    `allows` is false where its allow is silence (S16). `uses` are those of sort, group, relation and cursor that
+    `onUse` permits although the field is not clear (S20). Of a policy by Cedar, `cedar` speaks and `rules` are empty.
+    """
 
     policy: str
     rules: tuple[FieldRule, ...]
     allows: bool
-    sort: bool = False  # onUse: allowed although not clear
-    group: bool = False
-    relation: bool = False
+    uses: frozenset[str] = frozenset()
+    cedar: CedarRules | None = None
+
+    @property
+    def audiences(self) -> tuple[Audience, ...]:
+        """Whom the policy tells apart."""
+        return self.cedar.audiences if self.cedar is not None else tuple(rule.audience for rule in self.rules)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,10 @@ MC-10 to MC-13, GL-1, GL-4, GL-5, S22.
 """
 
 import dataclasses
+import io
 import itertools
+import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,7 +17,9 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from yarl import URL
 
-from dictamesh.runtime.catalog.catalog import Catalog, LineageFound
+from dictamesh.runtime.catalog.catalog import Catalog
+from dictamesh.runtime.catalog.data_lineage.events import keep_events
+from dictamesh.runtime.catalog.data_lineage.registration import lineage_rows, register_lineage
 from dictamesh.runtime.catalog.graph.edges import upsert_edges
 from dictamesh.runtime.catalog.graph.values import Ref, SeenEdge
 from dictamesh.runtime.catalog.pool import Pool
@@ -24,6 +29,9 @@ from dictamesh.runtime.catalog.rest.api import ROUTES, catalog_routes
 from dictamesh.runtime.catalog.rest.faults import RequestRefused
 from dictamesh.runtime.catalog.rest.route import PREFIX
 from dictamesh.runtime.catalog.rest.serving import faults
+from dictamesh.runtime.lineage.model import Edge, Graph, Kind, Node, Subtype
+from dictamesh.runtime.lineage.model import graph as graph_of
+from dictamesh.runtime.lineage.openlineage.events import Event
 from tests.integration.catalog.graph.conftest import NOON, at
 from tests.integration.catalog.test_registration import CUSTOMER, FULL
 from tests.integration.execution.harness import Kept
@@ -67,8 +75,9 @@ async def authenticate(request: web.Request) -> Sees | None:
 class Served:
     """A catalog behind HTTP; every answer is held against the OpenAPI document."""
 
-    def __init__(self, server: TestServer, catalog: Catalog, audit: Kept) -> None:
+    def __init__(self, server: TestServer, catalog: Catalog, audit: Kept, counts: Counter[str]) -> None:
         self.server = server
+        self.counts = counts
         self.catalog = catalog
         self.audit = audit
 
@@ -94,25 +103,35 @@ class Served:
         return body["error"]["code"]
 
 
-async def lineage(address: str, direction: str, depth: int, as_of: object) -> LineageFound:
-    if address.startswith("nowhere"):
-        return LineageFound((), ())
-    names = ["cms.customers.mail", "customers#Customer.email", "invoices#Invoice.mail", "topic"]
-    nodes = [{"address": name, "kind": "field"} for name in names]
-    ends = itertools.pairwise(names)
-    return LineageFound(nodes, [{"from": one, "to": other, "masking": False} for one, other in ends])
+def drawn() -> Graph:
+    """A column that becomes a customer's field, which becomes an invoice's, which goes into a topic."""
+    column = Node("postgres://cms", "db.public.customers", "mail", Kind.COLUMN)
+    customer = Node("dictamesh://test", "customers#Customer", "email", Kind.FIELD, "customers#Customer")
+    invoice = Node("dictamesh://test", "invoices#Invoice", "mail", Kind.FIELD, "invoices#Invoice")
+    topic = Node("dictamesh://test", "topic:invoices", "payload.mail", Kind.TOPIC, "invoices#Invoice")
+    ends = itertools.pairwise((column, customer, invoice, topic))
+    return graph_of(Edge(one, other, Subtype.IDENTITY) for one, other in ends)
 
 
 @pytest.fixture
 async def served(catalog: Pool) -> AsyncIterator[Served]:
     await register(catalog, FULL)
     audit = Kept()
-    current = plan(*shop(), roles=["editor"], catalog={"editors": ["editor"]})
-    known = Catalog(catalog, lambda: current, audit, Locations(catalog), lineage)
+    more = {"catalog": {"editors": ["editor"]}, "lineage": {"writers": ["editor"]}}
+    current = plan(*shop(), roles=["editor"], **more)
+    await register_lineage(catalog, lineage_rows(current, drawn()))
+    counts = Counter[str]()
+    known = Catalog(
+        catalog,
+        lambda: current,
+        audit,
+        Locations(catalog),
+        lineage_taken=lambda outcome, count: counts.update({outcome: count}),
+    )
     app = web.Application(middlewares=[faults()], client_max_size=0)
     app.add_routes(catalog_routes(known, authenticate))
     async with TestServer(app) as running:
-        yield Served(running, known, audit)
+        yield Served(running, known, audit, counts)
 
 
 @pytest.fixture
@@ -383,22 +402,110 @@ async def test_events_of_a_filtered_type_are_told_of_a_named_record_alone(served
         assert ([each["entity_id"] for each in body["items"]], body["total"]) == (ids, len(ids))
 
 
+COLUMN = "postgres://cms/db.public.customers%23mail"
+
+
 async def test_lineage_without_what_is_hidden(served: Served) -> None:
     _, body = await served.get("/lineage/customers%23Customer.email")
     assert [node["address"] for node in body["nodes"]] == [
-        "cms.customers.mail",
         "customers#Customer.email",
         "invoices#Invoice.mail",
-        "topic",
+        "postgres://cms/db.public.customers#mail",
+        "topic:invoices.payload.mail",
     ]
-    assert (body["direction"], body["depth"], len(body["edges"])) == ("both", 3, 3)
-    assert await served.refused("/lineage/customers%23Customer.email", "clerk") == "ENTITY_NOT_FOUND"
-    assert await served.refused("/lineage/customers", "clerk") == "ENTITY_NOT_FOUND"
+    assert [node["depth"] for node in body["nodes"]] == [0, 1, 1, 2]
+    assert (body["direction"], body["depth"], len(body["edges"]), body["truncated"]) == ("both", 3, 3, False)
+    _, body = await served.get("/lineage/invoices%23Invoice.mail?direction=upstream&depth=1")
+    assert [(edge["from"], edge["to"]) for edge in body["edges"]] == [
+        ("customers#Customer.email", "invoices#Invoice.mail")
+    ]
+    assert body["truncated"] is True
+    for path in ("customers%23Customer.email", "customers", COLUMN):
+        assert await served.refused(f"/lineage/{path}", "clerk") == "ENTITY_NOT_FOUND"
     _, body = await served.get("/lineage/invoices%23Invoice.mail", "clerk")
-    assert [node["address"] for node in body["nodes"]] == ["invoices#Invoice.mail", "topic"]
-    assert await served.refused("/lineage/cms.customers.mail", "clerk") == "ENTITY_NOT_FOUND"
-    served.catalog.lineage = None
-    assert await served.refused("/lineage/customers") == "ENTITY_NOT_FOUND"
+    assert [node["address"] for node in body["nodes"]] == ["invoices#Invoice.mail", "topic:invoices.payload.mail"]
+
+
+async def test_an_address_has_slashes_or_escapes_them(served: Served) -> None:
+    for path in (COLUMN, COLUMN.replace("/", "%2F")):
+        _, body = await served.get(f"/lineage/{path}?depth=1")
+        assert body["nodes"][0]["address"] == "postgres://cms/db.public.customers#mail"
+
+
+async def test_a_type_that_another_replica_just_registered_is_hidden(served: Served) -> None:
+    """What is remembered of the catalog for a few seconds does not decide what lineage tells."""
+    SIGHTS["stranger"] = Sees(hidden=frozenset({"Letter"}))
+    assert (await served.get("/lineage/invoices%23Invoice.mail", "stranger"))[0] == 200
+    letter = dataclasses.replace(CUSTOMER, entity_type="Letter", schema_version=None)
+    await register(served.catalog.pool, dataclasses.replace(FULL, entities=(*FULL.entities, letter)))
+    told = Node("dictamesh://test", "letters#Letter", "to", Kind.FIELD, "letters#Letter")
+    mail = Node("dictamesh://test", "invoices#Invoice", "mail", Kind.FIELD, "invoices#Invoice")
+    more = graph_of([*drawn().edges, Edge(mail, told, Subtype.IDENTITY)])
+    await register_lineage(served.catalog.pool, lineage_rows(served.catalog.plan(), more))
+    for key, count in (("steward", 5), ("stranger", 4)):
+        _, body = await served.get("/lineage/invoices%23Invoice.mail", key)
+        assert len(body["nodes"]) == count
+
+
+EVENT = {
+    "eventType": "COMPLETE",
+    "eventTime": "2026-01-02T03:04:05Z",
+    "producer": "https://loader.example",
+    "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
+    "run": {"runId": "01941f29-7c00-7000-8000-000000000001"},
+    "job": {"namespace": "nightly", "name": "load"},
+    "outputs": [{"namespace": "postgres://cms", "name": "db.public.customers"}],
+}
+
+
+async def test_lineage_events_are_taken_from_writers(served: Served) -> None:
+    lacking = {"job": EVENT["job"], "run": {"runId": "1"}}
+    status, body = await served.ask("POST", "/lineage", "editor", json=[EVENT, EVENT | {"producer": "x:"}, lacking])
+    assert (status, body["taken"], body["known"]) == (200, 3, 0)
+    assert [each["event"] for each in body["incomplete"]] == [2]
+    assert body["incomplete"][0]["missing"]
+    status, body = await served.ask("POST", "/lineage", "editor", data=json.dumps(EVENT).encode())
+    assert (status, body) == (200, {"taken": 0, "known": 1, "incomplete": []}), "whatever its content type says"
+    wrong = [EVENT, {"eventType": "DONE", "job": {}}]
+    status, body = await served.ask("POST", "/lineage", "editor", json=wrong)
+    assert status == 400
+    assert {each["event"] for each in body["error"]["details"]["findings"]} == {1}
+    assert served.counts == {"taken": 3, "known": 1, "refused": 2}
+
+
+@pytest.mark.parametrize(
+    ("sent", "key", "status"),
+    [
+        ({"data": b"not read at all"}, "steward", 403),
+        ({"data": b"not read at all"}, None, 401),
+        ({"data": b"{"}, "editor", 400),
+        ({"data": b""}, "editor", 400),
+        ({"data": b"\xff"}, "editor", 400),
+        ({"json": []}, "editor", 400),
+        ({"json": 4711}, "editor", 400),
+        ({"json": [EVENT] * 1001}, "editor", 400),
+        ({"data": b" " * (8 * 1024 * 1024 + 1)}, "editor", 413),
+    ],
+)
+async def test_lineage_events_that_are_not_taken(served: Served, sent: Any, key: str | None, status: int) -> None:
+    streamed = {"data": io.BytesIO(sent["data"])} if "data" in sent else sent
+    assert (await served.ask("POST", "/lineage", key, **streamed))[0] == status
+
+
+async def test_events_that_the_mesh_sent(served: Served) -> None:
+    sent = [
+        Event({"eventType": kind, "eventTime": f"2026-01-0{day}T00:00:00Z"}, frozenset({of}))
+        for day, kind, of in ((1, "START", "customers#Customer"), (2, "COMPLETE", "invoices#Invoice"))
+    ]
+    await keep_events(served.catalog.pool, sent, 10)
+    for query, key, kinds in (
+        ("", "steward", ["COMPLETE", "START"]),
+        ("?type=START", "steward", ["START"]),
+        ("?limit=1&offset=1", "steward", ["START"]),
+        ("", "clerk", ["COMPLETE"]),
+    ):
+        _, body = await served.ask("GET", f"/lineage/events{query}", key)
+        assert [each["eventType"] for each in body["items"]] == kinds
 
 
 EXTERNAL = {

@@ -12,6 +12,7 @@ from dictamesh.runtime.catalog.graph.values import Ref, SeenEdge
 from dictamesh.runtime.catalog.recording.followed import FollowedRelations
 from dictamesh.runtime.catalog.recording.recorder import Recorder
 from dictamesh.runtime.catalog.recording.usage import UsageCounts
+from dictamesh.runtime.diff.usage import read_usage
 from dictamesh.runtime.governance.principal import Principal
 from examples.sources.data import Data
 from tests.integration.catalog.graph.conftest import NOON
@@ -149,6 +150,7 @@ async def test_usage_of_an_operation(mesh: Known) -> None:
         ("products#Product", "clerk"),
     ]
     assert body["from"] < body["to"]
+    assert read_usage(body).of("customers#Customer.address") == ("support-desk (1 operations)",), "what a diff reads"
 
 
 async def test_product_pages(mesh: Known) -> None:

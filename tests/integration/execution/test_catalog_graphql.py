@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from graphql import GraphQLObjectType, get_named_type
 
-from dictamesh.runtime.catalog.catalog import LineageFound, QualityResult
+from dictamesh.runtime.catalog.catalog import QualityResult
+from dictamesh.runtime.catalog.data_lineage.registration import lineage_rows, register_lineage
 from dictamesh.runtime.catalog.graph.edges import upsert_edges
 from dictamesh.runtime.catalog.graph.values import Ref, SeenEdge
 from dictamesh.runtime.catalog.graphql import RESOLVERS
@@ -17,6 +18,9 @@ from dictamesh.runtime.compile.catalog_sdl import PAGING
 from dictamesh.runtime.gateway.engines.tartiflette import TartifletteEngine
 from dictamesh.runtime.gateway.schema import build_schema
 from dictamesh.runtime.governance.principal import ANONYMOUS
+from dictamesh.runtime.lineage.derive import derive
+from dictamesh.runtime.mesh.lineage.datasets import naming
+from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.sections import catalog_section
 from tests.integration.catalog.graph.conftest import NOON
 from tests.integration.execution.catalog import Known, known
@@ -34,8 +38,10 @@ query($q: String = "customer") { catalog {
     serviceLevels(hours: 2) { property promised measured state samples }
     consumers { principal purpose operations lastUsed }
     quality { address rule passed rate checkedAt }
-    lineage(direction: UPSTREAM, depth: 2) { address direction depth nodes { address kind namespace name }
-      edges { from to transformation subtype masking provenance expression } }
+    lineage(direction: UPSTREAM, depth: 2) { address direction depth asOf truncated
+      nodes { address kind namespace name field entity external depth }
+      edges { from to type subtype kind description masking clearFor provenance job dataFlowActive lastFlowAt
+        averageLatencyMs validFrom validTo } }
     entities {
       entityType address productId owner domain sourceSystem keyFields status external description dataClassification
       containsPii schemaVersion topic one many createdAt lastSeenAt product { name }
@@ -63,11 +69,6 @@ COSTLY = """{ catalog { products(limit: 100) { entities { fields { fields { fiel
   lineage { nodes { address } } } } } } } } }"""
 
 
-async def lineage(address: str, direction: str, depth: int, _as_of: object) -> LineageFound:
-    nodes = [{"address": address, "kind": direction}, {"address": "erp.table", "kind": str(depth)}]
-    return LineageFound(nodes, [{"from": "erp.table", "to": address, "masking": True}])
-
-
 async def quality(names: Any) -> dict[str, list[QualityResult]]:
     return {name: [QualityResult(name, "rowCount", True, 1.0, NOON)] for name in names}
 
@@ -75,7 +76,9 @@ async def quality(names: Any) -> dict[str, list[QualityResult]]:
 @pytest.fixture
 async def mesh(example: Running, embedded_dsn: str) -> AsyncIterator[Known]:
     async with known(example, embedded_dsn, EXAMPLES, {}, CALLERS) as found:
-        found.catalog.lineage, found.catalog.quality = lineage, quality
+        found.catalog.quality = quality
+        drawn = derive(example.plan, naming(example.plan, Resolver(EXAMPLES, {})))
+        await register_lineage(found.catalog.pool, lineage_rows(example.plan, drawn))
         example.tell(sections={"catalog": catalog_section(found.catalog, found.sights.of)})
         yield found
 
@@ -87,9 +90,15 @@ async def test_every_field_of_the_schema_has_a_value(mesh: Known) -> None:
     assert customers["quality"] == [
         {"address": "customers", "rule": "rowCount", "passed": True, "rate": 1.0, "checkedAt": "2026-01-01T12:00:00Z"}
     ]
-    assert customers["lineage"]["edges"][0]["masking"] is True
-    assert customers["lineage"]["nodes"][0]["kind"] == "upstream"
+    _, rest = await mesh.get("/catalog/lineage/customers?direction=upstream&depth=2", "support")
+    assert customers["lineage"]["nodes"] == rest["nodes"]
+    assert all(edge.pop("validFrom") for edge in (*customers["lineage"]["edges"], *rest["edges"]))
+    assert customers["lineage"]["edges"] == rest["edges"]
+    assert rest["edges"]
     (customer,) = customers["entities"]
+    email = next(each for each in customer["fields"] if each["name"] == "email")
+    assert email["lineage"] == {"address": "customers#Customer.email"}
+    assert {"address": "customers#Customer"} in customer["lineage"]["nodes"]
     assert (customer["address"], customer["product"]) == ("customers#Customer", {"name": "customers"})
     assert [each["name"] for each in customer["fields"]][:2] == ["id", "email"]
     assert next(each["fields"] for each in customer["fields"] if each["name"] == "address")[0]["name"] == "street"

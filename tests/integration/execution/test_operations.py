@@ -192,4 +192,6 @@ async def test_a_product_adapter(mesh: Running) -> None:
     assert {name: str(health.status) for name, health in (await product.health()).items()} == {"db": "healthy"}
     assert product.metrics()["Bin"]["reads"] == 2
     assert product.sla()["freshness"] == 60
-    assert product.lineage()
+    made = {(edge.source.id.rpartition("#")[2], edge.target.id) for edge in product.lineage()}
+    assert any(target.startswith("graphql:Bin.") for _, target in made)
+    assert any(source and target.partition("#")[2].startswith("Bin.") for source, target in made)

@@ -110,7 +110,7 @@ def test_naive_timestamps_of_another_zone_are_compared_here() -> None:
     assert parts(pet(), SQLITE, condition).complete
     berlin = replace(pet(), timezone="Europe/Berlin")
     assert parts(berlin, SQLITE, condition).local == condition
-    assert orders(berlin, SQLITE, Ask(frozenset(), order=(Sort("born"),))) is None
+    assert orders(berlin, SQLITE, Ask(frozenset(), order=(Sort("born"),)), "") is None
 
 
 @pytest.mark.parametrize(
@@ -127,16 +127,18 @@ def test_lists_are_bound_before_a_source_sees_them(name: str, expected: Expr) ->
 
 
 def test_orders_end_with_the_key() -> None:
-    found = orders(pet(), SQLITE, Ask(frozenset(), order=(Sort("name", True),)))
+    found = orders(pet(), SQLITE, Ask(frozenset(), order=(Sort("name", True),)), "")
     assert [(key.expr.path, key.descending) for key in found] == [(("pet_name",), True), (("id",), False)]
-    assert [key.expr.path for key in orders(pet(), SQLITE, Ask(frozenset()))] == [("id",)]
-    assert [key.expr.path for key in orders(pet(), SQLITE, Ask(frozenset(), order=(Sort("id", True),)))] == [("id",)]
+    assert [key.expr.path for key in orders(pet(), SQLITE, Ask(frozenset()), "")] == [("id",)]
+    assert [key.expr.path for key in orders(pet(), SQLITE, Ask(frozenset(), order=(Sort("id", True),)), "")] == [
+        ("id",)
+    ]
 
 
 def test_a_source_without_an_order_of_its_own_is_left_alone() -> None:
     web = pet(REST, list={"path": "/pets", "sort": {"param": "sort", "columns": ["pet_name"]}})
-    assert orders(web, REST, Ask(frozenset())) == ()
-    assert orders(web, REST, Ask(frozenset(), order=(Sort("name"),))) is None  # the key cannot be appended there
+    assert orders(web, REST, Ask(frozenset()), "") == ()
+    assert orders(web, REST, Ask(frozenset(), order=(Sort("name"),)), "") is None  # the key cannot be appended there
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,22 @@ import jsonschema
 import pytest
 from graphql import build_schema
 
+from dictamesh.runtime.catalog.migrate import known_migrations
+
 Run = Callable[..., tuple[int, str, str]]
+
+AGREEMENT = """\
+apiVersion: dictamesh/v1
+kind: Agreement
+name: a-year
+owner: people-data
+products: [people]
+consumer: {roles: [reader]}
+status: approved
+approver: ana
+startDate: 2026-01-01
+endDate: 2026-12-31
+"""
 
 
 def change(path: Path, before: str, after: str) -> None:
@@ -285,6 +300,71 @@ def test_policy_explain(mesh: Path, run: Run) -> None:
         assert run("policy", "explain", "--config", str(mesh), unknown)[0] == 2
 
 
+def test_policy_explain_of_an_operation(mesh: Path, run: Run) -> None:
+    arguments = ("policy", "explain", "--config", str(mesh), "--as", "reader", "--query")
+    code, out, _ = run(*arguments, "{ persons { id email } }")
+    assert code == 0
+    assert "people#Person for roles reader, no purpose: condition" in out
+    assert "people#Person.email for roles reader, no purpose: redact" in out
+    code, out, _ = run(*arguments, "{ persons(orderBy: [{email: ASC}], offset: 3) { id } }", "--format", "json")
+    assert code == 1
+    assert json.loads(out)["uses"] == [
+        {"field": "people#Person.email", "use": "cursor", "permitted": False},
+        {"field": "people#Person.email", "use": "sort", "permitted": False},
+    ]
+    assert run(*arguments, "{ nothing }")[0] == 2
+    assert run(*arguments, "{ persons { id } }", "people#Person")[0] == 2
+    assert run("policy", "explain", "--config", str(mesh))[0] == 2
+
+
+def test_policy_explain_on_a_day(mesh: Path, run: Run) -> None:
+    change(mesh, "policies/*.yaml]", "policies/*.yaml, agreed.yaml]")
+    (mesh.parent / "agreed.yaml").write_text(AGREEMENT, encoding="utf-8")
+    change(
+        policy(mesh), "  - {name: others", "  - {name: agreed, agreements: [a-year], effect: allow}\n  - {name: others"
+    )
+    arguments = ("policy", "explain", "--config", str(mesh), "--as", "reader", "people#Person.email", "--date")
+    for day, effect, why in (
+        ("2026-12-31", "allow", "agreed (allow): speaks"),
+        ("2027-01-01", "redact", "a-year ended on 2026-12-31"),
+        ("2025-12-31", "redact", "a-year begins on 2026-01-01"),
+    ):
+        code, out, _ = run(*arguments, day)
+        assert code == 0
+        assert f"{effect} (policy addresses" in out
+        assert why in out
+    code, out, _ = run("policy", "explain", "--config", str(mesh), "people#Person.email", "--date", "2026-12-31")
+    assert "the caller is no party to a-year" in out
+    assert run(*arguments, "31.12.2026")[0] == 2
+
+
+# --- token ---
+
+
+def test_tokens_are_revealed_to_whoever_sees_the_field(mesh: Path, run: Run) -> None:
+    masked = "{name: others, effect: mask, mask: {kind: token, key: pepper}}"
+    change(policy(mesh), "{name: others, effect: mask, mask: {kind: redact}}", masked)
+    code, out, _ = run("query", "--config", str(mesh), "--as", "", "{ persons(limit: 1) { email } }")
+    token = json.loads(out)["data"]["persons"][0]["email"]
+    assert token.startswith("tok_")
+    reveal = ("token", "reveal", "--config", str(mesh), "people#Person.email")
+    code, out, _ = run(*reveal, token, "--as", "chief", "--purpose", "care")
+    assert (code, out) == (0, "p1@example.com\n")
+    code, out, _ = run(*reveal, token, "tok_AAAA", "--as", "chief", "--purpose", "care", "--format", "json")
+    assert (code, json.loads(out)["values"]) == (1, ["p1@example.com", None])
+    for who in ((), ("--as", ""), ("--as", "chief"), ("--as", "chief,reader", "--purpose", "care")):
+        code, out, _ = run(*reveal, token, *who)
+        assert code == 1
+        assert json.loads(out)["error"]["code"] == "FORBIDDEN"
+    code, out, _ = run("token", "reveal", "--config", str(mesh), "people#Person.mail", token)
+    assert json.loads(out)["error"]["code"] == "FORBIDDEN"
+    rows = [json.loads(line) for line in (mesh.parent / "data" / "audit.jsonl").read_text("utf-8").splitlines()]
+    told = [row for row in rows if row["fields"] == ["email"]]
+    assert [row["subject_count"] for row in told] == [1, 2]
+    assert "p1@example.com" not in json.dumps(rows)
+    assert token not in json.dumps(rows)
+
+
 # --- contract-test ---
 
 
@@ -329,6 +409,7 @@ def test_migrate(mesh: Path, run: Run) -> None:
     code, out, _ = run("migrate", "up", "--config", str(mesh))
     assert code == 0
     newest = [line.split()[1] for line in out.splitlines() if line.startswith("up ")][-1]
+    assert out.count("up    ") == len(known_migrations())
     assert run("migrate", "up", "--config", str(mesh))[1] == "nothing to do\n"
     code, out, _ = run("migrate", "down", "--config", str(mesh))
     assert code == 0

@@ -17,13 +17,14 @@ Run = Callable[..., tuple[int, str, str]]
 WORDS = (
     *COMMANDS, "--config", "--format", "json", "text", "xml", "--strict", "--as", "reader", "", "--purpose", "care",
     "--claim", "areas=north", "level=x", "=", "--live", "people", "people#Person.email", "people#", "#", "test",
-    "explain", "avro", "graphql", "Person", "{ personsCount }", "{", "-", "--", "--data-dir", "data", "--variables",
+    "explain", "--from", ".", "--fail-on", "safe", "reveal",
+    "avro", "graphql", "Person", "{ personsCount }", "{", "-", "--", "--data-dir", "data", "--variables",
     "{}", "null",
     "--operation", "A", "status", "--help", "-h", "--version", "--vers", "--conf", "--port", "99999", "-1",
     "\udcff\udcfe",
     "\0", "a" * 5000, "\u2028", "--log-level", "loud", "../x", "/", "~", "${env:HOME}", "@format {this}",
 )  # fmt: skip
-RUNS = int(os.environ.get("DICTAMESH_CLI_FUZZ", "400"))
+RUNS = int(os.environ.get("DICTAMESH_CLI_FUZZ", "700"))
 STARTS = {"serve", "migrate", "doctor"}  # those that start servers are tried by name elsewhere
 
 
@@ -42,7 +43,7 @@ def test_random_command_lines(mesh: Path, run: Run) -> None:
         assert code == 0 or out or err, line
         codes[code] = codes.get(code, 0) + 1
     print(f"exit codes of {sum(codes.values())} command lines: {codes}")
-    assert {0, 1, 2} <= codes.keys()
+    assert {0, 2} <= codes.keys()  # whether one of the lines finds something depends on the commands there are
 
 
 def test_nothing_at_all_is_wrong_usage(run: Run) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from dictamesh.runtime.compile.plan import Plan
-from dictamesh.runtime.diff.classes import describe, principals
+from dictamesh.runtime.diff.classes import situations
 from dictamesh.runtime.diff.weakening import Weaker, weaker
 from dictamesh.runtime.mesh.build import build
 from dictamesh.specs.diagnostics import render
 from dictamesh.specs.documents import Memory
-from dictamesh.specs.rules import Audience
+from dictamesh.specs.rules import Audience, Term
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 CUSTOMERS, PRIVACY, FINANCE, MESH = (
@@ -204,10 +204,31 @@ rules:
     assert {each.principal for each in found} == {"analyst+steward+support"}
 
 
-def test_classes_of_principals() -> None:
-    audience = Audience(frozenset({"a", "b"}), frozenset({"p"}), (("c", (1, 2)),))
-    found = principals([audience])
-    assert len(found) == 1 + 4 * 2 * 4
-    assert len({each.fingerprint for each in found}) == len(found)
-    assert describe(found[0]) == "anonymous"
-    assert "a+b for p with c" in {describe(each) for each in found}
+def test_one_situation_for_each_class_of_callers() -> None:
+    term = Term("yearly", Audience(frozenset({"c"})))
+    one, other = Audience(frozenset({"a"}), frozenset({"p"}), (("c", (1, 2)),)), Audience(frozenset({"b"}))
+    found = situations([one, other, Audience(agreements=(term,))])
+    assert not found.left_out
+    assert len(found.all) == (2**3 * 2 * 4 + 1) * 2
+    assert len(set(map(str, found.all))) < len(found.all) == len({(e.who.fingerprint, e.agreements) for e in found.all})
+    assert str(found.all[0]) == "anonymous"
+    assert "a+b for p with c under yearly" in set(map(str, found.all))
+
+
+def test_roles_that_no_rule_tells_apart_are_one() -> None:
+    found = situations([Audience(frozenset({"a", "b"})), Audience(frozenset({"a", "b", "c"}))])
+    assert [str(each) for each in found.all] == ["anonymous", "authenticated without roles", "a", "c", "a+c"]
+
+
+def test_a_claim_that_is_no_list_has_one_value() -> None:
+    audience = [Audience(claims=(("level", (1, 2)),))]
+    assert len(situations(audience, {"level": "integer"}).all) == 4
+    assert len(situations(audience, {"level": ("integer",)}).all) == 5
+
+
+def test_beyond_the_bound_the_smallest_classes_are_kept() -> None:
+    audience = [Audience(frozenset({f"r{n}"})) for n in range(14)]
+    found = situations(audience)
+    assert len(found.all) == 4097
+    assert found.left_out == 2**14 - 4096
+    assert max(len(each.who.roles) for each in found.all) == 6

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plans built by hand: one entity `customers#Customer` with a field of each kind that governance treats differently."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan, Plan, TestPlan, TopicPlan
@@ -40,8 +40,8 @@ def rule(name: str, effect: str | MaskRule, *roles: str, where: Expr | None = No
     return FieldRule(name, for_whom, Effect(effect), None, where)
 
 
-def policy(name: str, *rules: FieldRule, allows: bool = True, **on_use: bool) -> FieldPolicy:
-    return FieldPolicy(name, rules, allows, **on_use)
+def policy(name: str, *rules: FieldRule, allows: bool = True, uses: Iterable[str] = ()) -> FieldPolicy:
+    return FieldPolicy(name, rules, allows, frozenset(uses))
 
 
 def equals(field: str, value: Any, type_: Type = STRING) -> Expr:

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from dictamesh.runtime.governance.access import CACHED_PRINCIPALS, Access, AccessCache
+from dictamesh.runtime.governance.decide import USES
 from dictamesh.runtime.governance.masks import REDACTED, MaskKeyMissing
 from dictamesh.runtime.governance.places import entity_address
 from dictamesh.runtime.governance.principal import Principal
@@ -198,7 +199,7 @@ class TestUse:
         assert not any(access().may_use(f"{ENTITY}.email", use) for use in self.uses)
 
     def test_on_use_never_loosens_filter_and_lookup(self):
-        loose = policy("p", rule("r", HMAC), sort=True, group=True, relation=True)
+        loose = policy("p", rule("r", HMAC), uses=USES)
         rights = access({"email": [loose]})
         assert [use for use in self.uses if rights.may_use(f"{ENTITY}.email", use)] == ["sort", "group", "relation"]
 

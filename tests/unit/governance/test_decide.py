@@ -2,13 +2,16 @@
 """How policies combine (S13..S18, S20)."""
 
 import itertools
+from dataclasses import replace
+from datetime import date
 
 import pytest
 
-from dictamesh.runtime.governance.decide import STRICTNESS, combine, decide, row_filter
+from dictamesh.runtime.governance.audiences import in_force_on
+from dictamesh.runtime.governance.decide import STRICTNESS, USES, combine, decide, row_filter
 from dictamesh.runtime.governance.principal import Principal
 from dictamesh.specs.expressions.tree import Call
-from dictamesh.specs.rules import Audience, Effect, FieldPolicy, FieldRule, MaskRule, RowPolicy, RowRule
+from dictamesh.specs.rules import Audience, Effect, FieldPolicy, FieldRule, MaskRule, RowPolicy, RowRule, Term
 from dictamesh.specs.types import BOOLEAN
 from tests.unit.governance.pieces import (
     EVERYONE,
@@ -195,33 +198,31 @@ class TestRowByRow:
 class TestUse:
     def test_a_clear_field_may_be_used(self):
         decision = decide((policy("p", rule("r", "allow")),), "restricted", person(), "public")
-        assert decision.sort
-        assert decision.group
-        assert decision.relation
+        assert decision.uses == USES
 
     def test_deny_is_the_default_of_every_use(self):
         decision = decide((policy("p", rule("r", PARTIAL)),), "restricted", person(), "public")
-        assert [decision.sort, decision.group, decision.relation] == [False] * 3
+        assert not decision.uses
         by_tier = decide((), "confidential", person(), "public")
-        assert [by_tier.sort, by_tier.group, by_tier.relation] == [False] * 3
+        assert not by_tier.uses
 
     def test_on_use_loosens_what_it_names(self):
-        decision = decide((policy("p", rule("r", PARTIAL), sort=True),), "restricted", person(), "public")
-        assert (decision.sort, decision.group, decision.relation) == (True, False, False)
+        decision = decide((policy("p", rule("r", PARTIAL), uses=["sort"]),), "restricted", person(), "public")
+        assert decision.uses == {"sort"}
 
     def test_every_policy_that_withholds_must_permit_the_use(self):
-        a, b = policy("a", rule("r", PARTIAL), sort=True, group=True), policy("b", rule("r", "deny"), group=True)
+        a, b = policy("a", rule("r", PARTIAL), uses=["sort", "group"]), policy("b", rule("r", "deny"), uses=["group"])
         decision = decide((a, b), "restricted", person(), "public")
-        assert (decision.sort, decision.group) == (False, True)
+        assert decision.uses == {"group"}
 
     def test_a_policy_that_allows_does_not_count(self):
-        a, b = policy("a", rule("r", PARTIAL), sort=True), policy("b", rule("r", "allow"))
-        assert decide((a, b), "restricted", person(), "public").sort
+        a, b = policy("a", rule("r", PARTIAL), uses=["sort"]), policy("b", rule("r", "allow"))
+        assert "sort" in decide((a, b), "restricted", person(), "public").uses
 
     def test_rows_left_to_the_tier_permit_nothing(self):
-        one = policy("p", rule("r", PARTIAL, where=equals("country", "DE")), sort=True)
-        assert not decide((one,), "restricted", person(), "public").sort
-        assert decide((one,), "public", person(), "public").sort
+        one = policy("p", rule("r", PARTIAL, where=equals("country", "DE")), uses=["sort"])
+        assert "sort" not in decide((one,), "restricted", person(), "public").uses
+        assert "sort" in decide((one,), "public", person(), "public").uses
 
 
 class TestRows:
@@ -259,3 +260,41 @@ class TestRows:
 def test_a_condition_that_is_not_true_does_not_hold(value):
     one = policy("p", rule("a", "allow", where=always(value)), rule("b", "deny"))
     assert decide((one,), "public", person(), "public").per_row({}, {}).kind == "deny"
+
+
+def test_the_summary_knows_of_masks_that_clash_on_some_rows():
+    """HMAC is stricter than partial, and two different partials on one row are redacted."""
+    other = MaskRule("partial", keep_first=1, keep_last=0, char="*")
+    one = policy("a", rule("some", HMAC, where=equals("country", "DE")), rule("else", PARTIAL))
+    decision = decide((one, policy("b", rule("r", other))), "restricted", person(), "public")
+    assert decision.per_row({"country": "FR"}, {}).kind == "redact"
+    assert decision.strictest.kind == "redact"
+
+
+class TestAgreements:
+    analysts = Audience(roles=frozenset({"analyst"}))
+    year = Term("year", analysts, date(2026, 1, 1), date(2026, 12, 31))
+    rule = FieldRule("r", Audience(agreements=(year,)), Effect.ALLOW)
+    only = (FieldPolicy("p", (rule,), allows=True),)
+
+    @pytest.mark.parametrize(
+        ("day", "sees"), [("2025-12-31", False), ("2026-01-01", True), ("2026-12-31", True), ("2027-01-01", False)]
+    )
+    def test_a_rule_speaks_on_the_days_of_its_agreement(self, day, sees):
+        in_force = in_force_on(date.fromisoformat(day))
+        assert decide(self.only, "restricted", person("analyst"), "public", in_force).clear is sees
+        assert not decide(self.only, "restricted", person("support"), "public", in_force).clear
+
+    def test_without_a_day_no_agreement_is_in_force(self):
+        assert not decide(self.only, "restricted", person("analyst"), "public").clear
+
+    def test_of_several_one_is_enough(self):
+        ended = Term("ended", self.analysts, None, date(2025, 1, 1))
+        both = replace(self.rule, audience=Audience(agreements=(ended, self.year)))
+        found = (FieldPolicy("p", (both,), allows=True),)
+        assert decide(found, "restricted", person("analyst"), "public", in_force_on(date(2026, 5, 1))).clear
+
+    def test_rows_ask_for_agreements_too(self):
+        only = RowPolicy("p", (RowRule("r", Audience(agreements=(self.year,)), keep=False),))
+        assert row_filter((only,), person("analyst"), in_force_on(date(2026, 5, 1))) is False
+        assert row_filter((only,), person("analyst"), in_force_on(date(2027, 5, 1))) is True

@@ -19,6 +19,7 @@ FILES = {
     "Taxonomy": "taxonomy.yaml",
     "DataProduct": "products/a.yaml",
     "Policy": "policies/a.yaml",
+    "Agreement": "policies/agreements.yaml",
 }
 
 
@@ -66,7 +67,7 @@ def test_the_examples_of_the_reference_are_a_mesh_without_a_finding() -> None:
 
 def test_the_examples_fit_the_schema(validator: jsonschema.Draft202012Validator) -> None:
     documents = [each for text in EXAMPLES.values() for each in yaml.safe_load_all(text)]
-    assert len(documents) == 5
+    assert len(documents) == 6
     for document in documents:
         assert [error.message for error in validator.iter_errors(document)] == []
 

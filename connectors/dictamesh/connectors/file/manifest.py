@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The manifest of the file connector."""
 
+import os
 from dataclasses import replace
-from typing import Literal
+from pathlib import PurePath
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -10,7 +12,7 @@ from dictamesh.connectors.file.formats import Format, format_of
 from dictamesh.connectors.sql.pushdown import capabilities as sql_capabilities
 from dictamesh.connectors.sql.pushdown import filters, orders, outputs
 from dictamesh.specs.expressions import Engine
-from dictamesh.specs.manifest import Capabilities, Manifest, Options, Source
+from dictamesh.specs.manifest import Capabilities, Dataset, Manifest, Options, Source
 
 
 class FileServer(Options):
@@ -58,6 +60,10 @@ def _check(source: Source) -> tuple[tuple[tuple[str, ...], str, str], ...]:
     return ()
 
 
+def _dataset(server: Any, source: Source, folder: PurePath) -> Dataset:
+    return Dataset("file", os.path.normpath(folder / server.path / source.physical_name))
+
+
 MANIFEST = Manifest(
     name="file",
     title="Files",
@@ -73,4 +79,5 @@ MANIFEST = Manifest(
     orders=orders(Engine.DUCKDB),
     outputs=outputs(Engine.DUCKDB),
     check=_check,
+    dataset=_dataset,
 )

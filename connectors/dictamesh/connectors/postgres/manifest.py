@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from dictamesh.connectors.sql.naming import postgres_dataset
 from dictamesh.connectors.sql.options import SqlEntity
 from dictamesh.connectors.sql.pushdown import capabilities, checks, filters, orders, outputs
 from dictamesh.specs.expressions import Engine
@@ -47,4 +48,6 @@ MANIFEST = Manifest(
     outputs=outputs(Engine.POSTGRES),
     check=checks(Engine.POSTGRES),
     auth_type=lambda _server: "basic",
+    dataset=lambda server, source, _folder: postgres_dataset(server.dsn, source.physical_name),
+    dialect=Engine.POSTGRES.value,
 )

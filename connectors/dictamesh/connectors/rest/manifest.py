@@ -2,7 +2,9 @@
 """The manifest of the REST connector."""
 
 import re
+from pathlib import PurePath
 from typing import Any
+from urllib.parse import urlsplit
 
 from dictamesh.connectors.rest.addresses import placeholders
 from dictamesh.connectors.rest.options import (
@@ -20,7 +22,7 @@ from dictamesh.connectors.rest.options import (
     RestServer,
 )
 from dictamesh.connectors.rest.pushdown import filter_reason, order_reason, output_reason
-from dictamesh.specs.manifest import Capabilities, Manifest, Source
+from dictamesh.specs.manifest import Capabilities, Dataset, Manifest, Source
 
 Finding = tuple[tuple[str, ...], str, str]
 
@@ -147,6 +149,15 @@ def _path_template(source: Source) -> str | None:
     return options.get.path.replace(f"{{{source.key[0]}}}", "{id}") if single else options.get.path
 
 
+def _dataset(server: Any, source: Source, _folder: PurePath) -> Dataset:
+    """The collection that rows are listed from, else read from; OpenLineage has no rule for HTTP, so: origin, path."""
+    options: RestEntity = source.options
+    call = options.list or options.batch or options.get
+    parts = urlsplit(str(server.url))
+    path = parts.path.rstrip("/") + (call.path if call is not None else f"/{source.physical_name}")
+    return Dataset(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", path)
+
+
 MANIFEST = Manifest(
     name="rest",
     title="REST",
@@ -166,4 +177,5 @@ MANIFEST = Manifest(
     auth_type=_auth_type,
     base_url=_base_url,
     path_template=_path_template,
+    dataset=_dataset,
 )

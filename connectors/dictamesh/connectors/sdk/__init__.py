@@ -18,6 +18,7 @@ from dictamesh.connectors.sdk.protocol import (
 )
 from dictamesh.specs.manifest import (
     Capabilities,
+    Dataset,
     Manifest,
     Options,
     Reason,
@@ -32,6 +33,7 @@ __all__ = [
     "Connector",
     "ConnectorFactory",
     "Context",
+    "Dataset",
     "Fault",
     "Health",
     "Keys",

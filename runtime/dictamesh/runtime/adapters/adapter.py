@@ -2,7 +2,7 @@
 """Reads of one entity: by key through the cache, by value, as a list, as a count (S9..S11, S23, S25)."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TypeVar
 
@@ -110,13 +110,13 @@ class EntityAdapter:
         if ask.limit == 0:
             return []
         parts = split(self.entity, self.line.manifest, self.entities, ask, operation)
-        order = orders(self.entity, self.line.manifest, ask)
+        order = orders(self.entity, self.line.manifest, ask, operation.salt)
         if parts.complete and order is not None:
             limit = operation.spent.left + 1 if ask.limit is None else ask.limit
             return await self._read(self._request(parts, order, limit, ask.offset), ask.fields, operation)
         enough = None if order is None or ask.limit is None else ask.offset + ask.limit
         rows = await self._scan(ask, parts, order, operation, enough)
-        return cut(ordered(rows, ask.order, self.entity.key) if order is None else rows, ask)
+        return cut(ordered(rows, ask, self.entity, operation.salt) if order is None else rows, ask)
 
     async def count(self, ask: Ask, operation: Operation) -> int:
         """Count the rows that `ask` describes, its order, limit and offset aside."""
@@ -147,7 +147,9 @@ class EntityAdapter:
         parts, order = Split(None, (), ask.where, ask.must), _as_it_comes(ask)
         if way.kind != "keys" or self.entity.capabilities.narrowed_keys:
             parts = split(self.entity, self.line.manifest, self.entities, ask, operation, by_filter)
-            order = () if tuple(names) == self.entity.key else orders(self.entity, self.line.manifest, ask)
+            order = (
+                () if tuple(names) == self.entity.key else orders(self.entity, self.line.manifest, ask, operation.salt)
+            )
         per_value = way.kind == "each" or (way.kind == "keys" and self.entity.capabilities.limit_per_key)
         cuts = per_value and parts.complete and order is not None and ask.limit is not None
         return _Course(way, parts, order, cuts, self._fields(ask, parts, order) | frozenset(names))
@@ -165,7 +167,7 @@ class EntityAdapter:
             rows = await self.sieve(self.entity, rows, course.parts, operation)
         grouped = _grouped(rows, names, batch)
         if course.order is None:
-            grouped = {key: ordered(group, ask.order, self.entity.key) for key, group in grouped.items()}
+            grouped = {key: ordered(group, ask, self.entity, operation.salt) for key, group in grouped.items()}
         if course.cuts:
             return grouped
         return {key: kept for key, group in grouped.items() if (kept := cut(group, ask))}
@@ -174,12 +176,12 @@ class EntityAdapter:
         """Answer for all values from one list, filtered here."""
         found = Found()
         parts = split(self.entity, self.line.manifest, self.entities, ask, operation)
-        order = orders(self.entity, self.line.manifest, ask)
+        order = orders(self.entity, self.line.manifest, ask, operation.salt)
         try:
-            everything = Ask(ask.fields | frozenset(names), ask.where, ask.must, ask.order)
+            everything = replace(ask, fields=ask.fields | frozenset(names), limit=None, offset=0)
             rows = await self._scan(everything, parts, order, operation)
             if order is None:
-                rows = ordered(rows, ask.order, self.entity.key)
+                rows = ordered(rows, ask, self.entity, operation.salt)
             grouped = _grouped(rows, names, wanted)
             found.rows = {key: kept for key, group in grouped.items() if (kept := cut(group, ask))}
         except ReadFailed as failure:

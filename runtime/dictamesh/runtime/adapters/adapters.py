@@ -170,7 +170,7 @@ def own_values(row: Row, link: LinkPlan) -> Key | None:
 def _narrowed(ask: Ask, shown: Shown) -> Ask:
     if shown.everything:
         return ask
-    return Ask(ask.fields, both(ask.where, shown.keep), (*ask.must, *shown.must), ask.order, ask.limit, ask.offset)
+    return replace(ask, where=both(ask.where, shown.keep), must=(*ask.must, *shown.must))
 
 
 def _cache(

@@ -38,6 +38,7 @@ class Ask:
     `fields` are wanted of each row; rows may carry more. `where` is a condition over its fields and those of to-one
     relations. `must` names to-one relations whose row has to exist for the caller (S18). Without `order` rows come by
     key, or as the source has them (S9). Where rows are asked for by value, `limit` and `offset` count for each value.
+    `veiled`: the caller does not see the key, so where it decides the order, its hash stands in for it.
     """
 
     fields: frozenset[str]
@@ -46,6 +47,7 @@ class Ask:
     order: tuple[Sort, ...] = ()
     limit: int | None = None
     offset: int = 0
+    veiled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Operation:
 
     `shown` tells by address which rows of an entity exist for the caller. `parameters` holds the values of `Parameter`
     nodes by name. `hops`: relations that conditions may still lead over; beyond them nothing exists, so that circles of
-    row filters end.
+    row filters end. `salt` goes into the hashes that stand in for hidden keys in an order.
     """
 
     shown: Callable[[str], Shown]
@@ -93,6 +95,7 @@ class Operation:
     spent: Spent
     max_scan: int
     hops: int = 8
+    salt: str = ""
 
     def over_relation(self) -> "Operation":
         """Return the same operation one relation further."""

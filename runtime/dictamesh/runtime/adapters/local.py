@@ -6,8 +6,9 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
-from dictamesh.runtime.adapters.ask import Ask, Sort
+from dictamesh.runtime.adapters.ask import Ask
 from dictamesh.runtime.adapters.cells import CellError, Row
+from dictamesh.runtime.adapters.veil import veiled
 from dictamesh.runtime.compile.plan import EntityPlan
 from dictamesh.specs.expressions import compile_filter
 from dictamesh.specs.expressions.tree import Expr, columns
@@ -37,16 +38,22 @@ def needs(entity: EntityPlan, condition: Expr | None, must: Iterable[str]) -> fr
     return frozenset({path[0] for path in paths if len(path) == 1} | ends)
 
 
-def ordered(rows: Iterable[Row], order: Sequence[Sort], key: Sequence[str]) -> list[Row]:
-    """Sort rows: NULLs last in both directions, text by code point, the key appended (S9)."""
+def ordered(rows: Iterable[Row], ask: Ask, entity: EntityPlan, salt: str) -> list[Row]:
+    """Sort rows: NULLs last in both directions, text by code point, the key or its digest appended (S9)."""
     done = list(rows)
-    named = {sort.field for sort in order}
-    for sort in (*[Sort(name) for name in reversed(key) if name not in named], *reversed(order)):
-        value = itemgetter(sort.field)
-        full = [row for row in done if not _empty(value(row))]
-        full.sort(key=value, reverse=sort.descending)
-        done = full + [row for row in done if _empty(value(row))]
+    named = {sort.field for sort in ask.order}
+    for name in reversed([name for name in entity.key if name not in named]):
+        value = veiled(name, entity.field(name).type, salt) if ask.veiled else itemgetter(name)
+        done = _sorted(done, name, value)
+    for sort in reversed(ask.order):
+        done = _sorted(done, sort.field, itemgetter(sort.field), sort.descending)
     return done
+
+
+def _sorted(rows: list[Row], name: str, value: Callable[[Row], Any], descending: bool = False) -> list[Row]:
+    full = [row for row in rows if not _empty(row[name])]
+    full.sort(key=value, reverse=descending)
+    return full + [row for row in rows if _empty(row[name])]
 
 
 def cut(rows: Sequence[Row], ask: Ask) -> list[Row]:

@@ -12,6 +12,8 @@ from dictamesh.runtime.adapters.ask import Ask, Operation, ReadFailed, Shown, Sp
 from dictamesh.runtime.adapters.cells import Key, Row
 from dictamesh.runtime.adapters.keys import canonical
 from dictamesh.runtime.compile.plan import EntityPlan, Plan, ProductPlan
+from dictamesh.runtime.lineage.derive import derive_product
+from dictamesh.runtime.lineage.model import Edge
 from dictamesh.specs.model.mesh import Limits
 
 
@@ -70,8 +72,8 @@ class ProductAdapter(Protocol):
     def sla(self) -> Mapping[str, Any]:
         """Return the service levels of the contract; times in seconds."""
 
-    def lineage(self) -> tuple[Mapping[str, Any], ...]:
-        """Return where the product's entities come from."""
+    def lineage(self) -> tuple[Edge, ...]:
+        """Return what the product's fields are made of and where they go, by column."""
 
     async def health(self) -> Mapping[str, Health]:
         """Return the health of each server that the product reads, by its id."""
@@ -121,8 +123,8 @@ class DataProductAdapter:
     def sla(self) -> Mapping[str, Any]:
         return self._product.sla
 
-    def lineage(self) -> tuple[Mapping[str, Any], ...]:
-        return self._product.lineage
+    def lineage(self) -> tuple[Edge, ...]:
+        return derive_product(self._plan, self._product.name).edges
 
     async def health(self) -> Mapping[str, Health]:
         servers = sorted({entity.server for entity in self._entities.values()})

@@ -8,6 +8,7 @@ from typing import Any
 
 from dictamesh.connectors.sdk import Manifest, Order, Related
 from dictamesh.runtime.adapters.ask import Ask, Operation, Shown, both, conjuncts
+from dictamesh.runtime.adapters.veil import veil
 from dictamesh.runtime.compile.plan import EntityPlan, LinkPlan
 from dictamesh.specs.expressions import call
 from dictamesh.specs.expressions.tree import Call, Column, Expr, Literal, Parameter, columns, substitute, walk
@@ -58,19 +59,20 @@ def split(
     return Split(pushed, tuple(links.values()), both(*local), tuple(local_must))
 
 
-def orders(entity: EntityPlan, manifest: Manifest, ask: Ask) -> tuple[Order, ...] | None:
-    """Return the order to send, with the key appended; None where it has to be made here.
+def orders(entity: EntityPlan, manifest: Manifest, ask: Ask, salt: str) -> tuple[Order, ...] | None:
+    """Return the order to send, with the key or its digest appended; None where it has to be made here.
 
     Without an order in `ask` rows come by key where the source lists them so, else as it gives them (S9).
     """
     if not ask.order and not entity.capabilities.ordered_by_key:
         return ()
-    named = [(key.field, key.descending) for key in ask.order]
-    named += [(name, False) for name in entity.key if name not in {field for field, _ in named}]
-    keys = tuple(Order(entity.field(name).expr, descending) for name, descending in named)
+    named = {key.field for key in ask.order}
+    rest = [entity.field(name).expr for name in entity.key if name not in named]
+    keys = tuple(Order(entity.field(key.field).expr, key.descending) for key in ask.order)
+    keys += tuple(Order(veil(expr, salt) if ask.veiled else expr) for expr in rest)
     if all(_tells_time(entity, key.expr) and manifest.orders(entity.source, key.expr) is None for key in keys):
         return keys
-    return () if not ask.order else None
+    return None if ask.order or ask.veiled else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,27 +4,12 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
 
 from dictamesh.runtime.catalog.directory import Directory
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.catalog.queries import Locations
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.governance.audit import AuditSink
-
-LineageDirection = Literal["upstream", "downstream", "both"]
-
-
-@dataclass(frozen=True, slots=True)
-class LineageFound:
-    """Lineage around an address: nodes with an ``address`` each, edges with ``from`` and ``to`` of these."""
-
-    nodes: Sequence[Mapping[str, Any]]
-    edges: Sequence[Mapping[str, Any]]
-
-
-Lineage = Callable[[str, LineageDirection, int, datetime | None], Awaitable[LineageFound]]
-"""Who knows lineage: address, direction, depth, and a past instant or None; all of it, whoever asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +29,17 @@ Quality = Callable[[Sequence[str]], Awaitable[Mapping[str, Sequence[QualityResul
 
 @dataclass(slots=True)
 class Catalog:
-    """What reads and edits of the catalog work with; ``plan`` gives the plan being served."""
+    """What reads and edits of the catalog work with; ``plan`` gives the plan being served.
+
+    ``lineage_taken`` is told what became of how many lineage events of others: taken, known, refused.
+    """
 
     pool: Pool
     plan: Callable[[], Plan]
     audit: AuditSink
     locations: Locations
-    lineage: Lineage | None = None
     quality: Quality | None = None
+    lineage_taken: Callable[[str, int], None] = lambda _outcome, _count: None
     directory: Directory = field(init=False)
 
     def __post_init__(self) -> None:

@@ -71,6 +71,11 @@ class Directory:
                 self._until = time.monotonic() + FRESH_FOR
             return self._known
 
+    async def fresh(self) -> Known:
+        """What the catalog knows now."""
+        self.forget()
+        return await self.known()
+
     def forget(self) -> None:
         """Ask anew next time."""
         self._until = 0.0

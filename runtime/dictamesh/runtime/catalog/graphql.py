@@ -9,12 +9,12 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from dictamesh.runtime.catalog.catalog import Catalog
+from dictamesh.runtime.catalog.data_lineage.walking import DEFAULT_DEPTH as LINEAGE_DEPTH
 from dictamesh.runtime.catalog.errors import EntityNotFound, InvalidRequest
 from dictamesh.runtime.catalog.graph.values import TYPE, Ref
 from dictamesh.runtime.catalog.graph.walk import DEFAULT_DEPTH, DEFAULT_NODES, Graph, Question, walk
 from dictamesh.runtime.catalog.levels import HOURS, LARGEST_WINDOW, service_levels
-from dictamesh.runtime.catalog.lineage import DEFAULT_DEPTH as LINEAGE_DEPTH
-from dictamesh.runtime.catalog.lineage import LARGEST_DEPTH, LineageGraph, lineage
+from dictamesh.runtime.catalog.lineage import LineageEdge, LineageGraph, lineages_for
 from dictamesh.runtime.catalog.pages import FieldPage, ProductPage, ProductSummary, RelationPage, WhichProducts
 from dictamesh.runtime.catalog.products import list_products, product_pages
 from dictamesh.runtime.catalog.queries import (
@@ -174,6 +174,14 @@ async def _field_lineage(opened: Opened, parents: Sequence[FieldPage], args: Arg
     return await _lineages(opened, [each.address for each in parents], args)
 
 
+async def _sources(_opened: Opened, parents: Sequence[LineageEdge], _args: Arguments) -> list[Any]:
+    return [each.source for each in parents]
+
+
+async def _targets(_opened: Opened, parents: Sequence[LineageEdge], _args: Arguments) -> list[Any]:
+    return [each.target for each in parents]
+
+
 async def _relation_entity(opened: Opened, parents: Sequence[RelationPage], _args: Arguments) -> list[Any]:
     found = await _views(opened, [each.to for each in parents])
     return [found.get(each.to) for each in parents]
@@ -199,6 +207,8 @@ RESOLVERS: Mapping[tuple[str, str], Batch] = {
     ("CatalogEntity", "relations"): _entity_relations,
     ("CatalogEntity", "lineage"): _entity_lineage,
     ("CatalogField", "lineage"): _field_lineage,
+    ("CatalogLineageEdge", "from"): _sources,
+    ("CatalogLineageEdge", "to"): _targets,
     ("CatalogRelation", "entity"): _relation_entity,
 }
 """Who gives the fields that do not stand in their objects by their own names."""
@@ -268,18 +278,8 @@ def _view(row: CatalogEntity, opened: Opened) -> dict[str, Any]:
 
 
 async def _lineages(opened: Opened, addresses: Sequence[str | None], args: Arguments) -> list[LineageGraph | None]:
-    """Lineage around each address; each is asked for once."""
-    depth = args.get("depth", LINEAGE_DEPTH)
-    if not 1 <= depth <= LARGEST_DEPTH:
-        raise InvalidRequest(f"depth must be between 1 and {LARGEST_DEPTH}")
-    direction = args.get("direction", "BOTH").lower()
-    found: dict[str | None, LineageGraph | None] = {None: None}
-    for address in addresses:
-        if address is not None and address not in found:
-            try:
-                found[address] = await lineage(
-                    opened.catalog, opened.sight, address, direction, depth, args.get("asOf")
-                )
-            except EntityNotFound:
-                found[address] = None
-    return [found[address] for address in addresses]
+    """Lineage around each address."""
+    direction, depth = args.get("direction", "BOTH").lower(), args.get("depth", LINEAGE_DEPTH)
+    asked = {address for address in addresses if address is not None}
+    found = await lineages_for(opened.catalog, opened.sight, asked, direction, depth, args.get("asOf"))
+    return [found.get(address) if address is not None else None for address in addresses]

@@ -2,7 +2,7 @@
 """Connections to the catalog's PostgreSQL, bounded in number, age and patience (MC-14)."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,7 +65,7 @@ class Pool:
             async with self.connections.connection() as connection, connection.transaction():
                 yield connection
 
-    async def execute(self, statement: bytes, parameters: Sequence[Any]) -> int:
+    async def execute(self, statement: bytes, parameters: Sequence[Any] | Mapping[str, Any]) -> int:
         """Run one statement that is its own transaction, in one round trip; returns the number of rows it met."""
         with database_errors():
             async with self.connections.connection() as connection:

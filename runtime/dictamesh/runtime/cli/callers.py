@@ -3,6 +3,7 @@
 
 import argparse
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from typing import Any
 
 from dictamesh.runtime.cli.exits import UsageError
@@ -15,6 +16,20 @@ def add_caller(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--as", dest="roles", metavar="ROLE,...", help="roles; '' is authenticated without roles")
     parser.add_argument("--purpose", help="the purpose of the call")
     parser.add_argument("--claim", action="append", default=[], metavar="NAME=VALUE", help="repeat for lists")
+
+
+def add_date(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--date", metavar="DAY", help="the day of the call, for agreements (default: today, UTC)")
+
+
+def day_of(options: argparse.Namespace) -> date:
+    """Return the day of `--date`; raises UsageError for what is no day."""
+    if options.date is None:
+        return datetime.now(UTC).date()
+    try:
+        return date.fromisoformat(options.date)
+    except ValueError:
+        raise UsageError("--date takes a day, like 2026-12-31") from None
 
 
 def caller(options: argparse.Namespace, plan: Plan) -> Principal:

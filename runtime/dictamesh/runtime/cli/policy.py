@@ -3,7 +3,7 @@
 
 import argparse
 
-from dictamesh.runtime.cli.callers import add_caller, caller
+from dictamesh.runtime.cli.callers import add_caller, add_date, caller, day_of
 from dictamesh.runtime.cli.common import add_format, built, plan_of, print_json, show
 from dictamesh.runtime.cli.exits import FINDINGS, FINE, UsageError
 from dictamesh.runtime.governance.explain import as_json, explain, render
@@ -17,8 +17,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     test.set_defaults(run=run_tests)
     why = verbs.add_parser("explain", help="say what a caller gets of a field or entity, and why")
     why.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS, help="the mesh file")
-    why.add_argument("address", help="Product#Entity.field or Product#Entity")
+    why.add_argument("address", nargs="?", help="Product#Entity.field or Product#Entity")
+    why.add_argument("--query", metavar="TEXT", help="a GraphQL operation: every decision that it rests on")
     add_caller(why)
+    add_date(why)
     add_format(why)
     why.set_defaults(run=run_explain)
 
@@ -60,8 +62,15 @@ def run_explain(options: argparse.Namespace) -> int:
     plan = plan_of(options, lambda: FINDINGS)
     if isinstance(plan, int):
         return plan
+    if (options.address is None) == (options.query is None):
+        raise UsageError("name a field or entity, or give an operation with --query")
+    who, day = caller(options, plan), day_of(options)
+    if options.query is not None:
+        from dictamesh.runtime.cli.explaining import explain_query  # noqa: PLC0415 - loads the gateway
+
+        return explain_query(options, plan, who, day)
     try:
-        found = explain(plan, caller(options, plan), options.address)
+        found = explain(plan, who, options.address, day)
     except KeyError:
         raise UsageError(f"there is no field or entity '{options.address}'; write Product#Entity.field") from None
     if options.format == "json":

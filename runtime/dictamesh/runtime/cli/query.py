@@ -10,13 +10,9 @@ from typing import Any
 import orjson
 import uvloop
 
-from dictamesh.runtime.catalog.audit import open_audit
-from dictamesh.runtime.catalog.audit_file import FILE_NAME, JsonlAudit
 from dictamesh.runtime.catalog.catalog import Catalog
-from dictamesh.runtime.catalog.errors import CatalogUnavailable
-from dictamesh.runtime.catalog.ownership import running_owner
-from dictamesh.runtime.catalog.pool import Pool, PoolSettings, open_pool
 from dictamesh.runtime.catalog.queries import Locations
+from dictamesh.runtime.cli.auditing import audit_sink, catalog_pool
 from dictamesh.runtime.cli.callers import add_caller, caller
 from dictamesh.runtime.cli.common import config_of, plan_of, print_json
 from dictamesh.runtime.cli.exits import FINDINGS, FINE, UsageError
@@ -24,9 +20,7 @@ from dictamesh.runtime.cli.serve import data_dir_of
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.gateway.contract import RequestInfo
 from dictamesh.runtime.gateway.serving import answer
-from dictamesh.runtime.governance.audit import AuditSink
 from dictamesh.runtime.governance.principal import Principal
-from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.world import Needs, make_world
 from dictamesh.runtime.observe import trace
@@ -91,8 +85,8 @@ async def _answer(
     data_dir = data_dir_of(plan, options.data_dir)
     resolver = Resolver(config.absolute().parent)
     async with AsyncExitStack() as stack:
-        pool = await _pool(plan, data_dir, resolver, stack)
-        audit = await _audit(pool, data_dir, stack)
+        pool = await catalog_pool(plan, data_dir, resolver, stack)
+        audit = await audit_sink(pool, data_dir, stack)
         catalog = None if pool is None else Catalog(pool, lambda: plan, audit, Locations(pool))
         needs = Needs(resolver, audit, data_dir, L1(plan.mesh.cache.size), Listeners(), catalog=catalog)
         world = await make_world(plan, needs)
@@ -101,32 +95,3 @@ async def _answer(
         info = RequestInfo(span.trace_id, span.span_id, "cli")
         response = await answer(world.serving, text, variables, options.operation, principal, info)
         return dict(response.body)
-
-
-async def _pool(plan: Plan, data_dir: Path, resolver: Resolver, stack: AsyncExitStack) -> Pool | None:
-    """Return connections to `catalog.dsn`, or to the database of a running owner; None where there is neither."""
-    dsn = plan.mesh.catalog.dsn
-    found = resolver.text(dsn, "catalog.dsn") if dsn is not None else running_owner(data_dir)
-    if found is None:
-        return None
-    try:
-        pool = await open_pool(found, PoolSettings(max_size=2, idle=1))
-    except CatalogUnavailable:
-        return None
-    stack.push_async_callback(pool.close)
-    return pool
-
-
-async def _audit(pool: Pool | None, data_dir: Path, stack: AsyncExitStack) -> AuditSink:
-    """Return the log in the database, else the file that the next start imports."""
-    if pool is not None:
-        log = open_audit(pool)
-        stack.push_async_callback(log.close)
-        return log
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StartFailed(
-            f"the data folder {data_dir} cannot be made ({error.strerror})", "choose another with --data-dir"
-        ) from None
-    return JsonlAudit(data_dir / FILE_NAME)

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A plan as JSON: every artefact under a stable key; `docs/reference/plan.md` lists them."""
 
+from dataclasses import asdict
 from typing import Any
 
 from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan, Plan
 from dictamesh.specs.expressions import text
 from dictamesh.specs.model.mesh import Resilience
-from dictamesh.specs.rules import Audience, FieldPolicy, MaskRule, RowPolicy
+from dictamesh.specs.rules import Audience, FieldPolicy, MaskRule, RowPolicy, Term
 
 
 def artefacts(plan: Plan) -> dict[str, Any]:
@@ -44,6 +45,7 @@ def artefacts(plan: Plan) -> dict[str, Any]:
             },
             "rows": {address: [_row_policy(each) for each in bound] for address, bound in plan.rules.rows.items()},
         },
+        "flows": [asdict(each) for each in plan.flows],
         "limits": _model(plan.mesh.gateway.limits),
         "graphql": plan.sdl,
         "notes": list(plan.notes),
@@ -131,7 +133,12 @@ def _audience(audience: Audience) -> dict[str, Any]:
         "roles": None if audience.roles is None else sorted(audience.roles),
         "purposes": None if audience.purposes is None else sorted(audience.purposes),
         "claims": {claim: list(values) for claim, values in audience.claims},
+        "agreements": None if audience.agreements is None else [_term(each) for each in audience.agreements],
     }
+
+
+def _term(term: Term) -> dict[str, Any]:
+    return {"name": term.agreement, "consumer": _audience(term.consumer), "start": term.start, "end": term.end}
 
 
 def _mask(mask: MaskRule | None) -> dict[str, Any] | None:
@@ -139,14 +146,17 @@ def _mask(mask: MaskRule | None) -> dict[str, Any] | None:
         return None
     given: dict[str, Any] = {"kind": mask.kind, "key": mask.key, "scope": mask.scope}
     given |= {"keepFirst": mask.keep_first, "keepLast": mask.keep_last, "char": mask.char}
+    given |= {"step": None if mask.step is None else str(mask.step), "groups": dict(mask.groups) or None}
+    given |= {"other": mask.other, "to": mask.unit}
     return {key: value for key, value in given.items() if value is not None}
 
 
 def _field_policy(policy: FieldPolicy) -> dict[str, Any]:
     return {
         "policy": policy.policy,
+        "cedar": policy.cedar.text if policy.cedar is not None else None,
         "allowCounts": policy.allows,
-        "onUse": {"sort": policy.sort, "group": policy.group, "relation": policy.relation},
+        "onUse": {use: use in policy.uses for use in ("sort", "group", "relation", "cursor")},
         "rules": [
             {
                 "name": rule.name,

@@ -300,8 +300,10 @@ type CatalogLineage {
   address: String
   direction: String
   depth: Int
+  asOf: DateTime
   nodes: [CatalogLineageNode!]
   edges: [CatalogLineageEdge!]
+  truncated: Boolean
 }
 
 type CatalogLineageNode {
@@ -309,15 +311,27 @@ type CatalogLineageNode {
   kind: String
   namespace: String
   name: String
+  field: String
+  entity: String
+  external: Boolean
+  depth: Int
 }
 
 type CatalogLineageEdge {
   from: String
   to: String
-  transformation: String
+  type: String
   subtype: String
+  kind: String
+  description: String
   masking: Boolean
+  clearFor: String
   provenance: String
-  expression: String
+  job: String
+  dataFlowActive: Boolean
+  lastFlowAt: DateTime
+  averageLatencyMs: Float
+  validFrom: DateTime
+  validTo: DateTime
 }
 '''

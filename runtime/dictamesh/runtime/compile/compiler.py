@@ -9,11 +9,11 @@ from dictamesh.runtime.compile.canonical import digest
 from dictamesh.runtime.compile.contract import service_levels
 from dictamesh.runtime.compile.entity import plan_entity
 from dictamesh.runtime.compile.graphql import sdl
-from dictamesh.runtime.compile.plan import EntityPlan, Plan, ProductPlan, ServerPlan, TestPlan
+from dictamesh.runtime.compile.plan import EntityPlan, FlowPlan, Plan, ProductPlan, ServerPlan, TestPlan
 from dictamesh.specs.collecting import uncollected
 from dictamesh.specs.diagnostics import Diagnostic, Findings
 from dictamesh.specs.model import Policy, Product
-from dictamesh.specs.resolved import Declared, Link, Specs
+from dictamesh.specs.resolved import Declared, Flow, Link, Specs
 
 OUTSIDE = frozenset({"runtime", "include"})
 """Keys of the mesh file that are settings of the process, or say where its documents lie (S27)."""
@@ -56,6 +56,7 @@ def _compiled(specs: Specs) -> Compiled:
         sdl=sdl(entities),
         notes=tuple(_notes(entities.values())),
         hash="",
+        flows=tuple(map(_flow, specs.flows)),
         documents=dict(_documents(specs)),
     )
     return Compiled(replace(draft, hash=plan_hash(draft)), tuple(findings))
@@ -90,9 +91,13 @@ def _documents(specs: Specs) -> Iterable[tuple[str, str]]:
     kept = {key: value for key, value in said.items() if key not in OUTSIDE | {"catalog"}}
     yield "Mesh", digest(kept | ({"catalog": catalog} if catalog else {}))
     yield "Taxonomy", digest(specs.taxonomy.model_dump(mode="json", by_alias=True, exclude_unset=True))
-    for kind, declared in (("DataProduct", specs.products), ("Policy", specs.policies)):
+    for kind, declared in _kinds(specs):
         for name, each in declared.items():
             yield f"{kind}/{name}", digest(each.site.plain)
+
+
+def _kinds(specs: Specs) -> Iterable[tuple[str, Mapping[str, Declared[Any]]]]:
+    return ("DataProduct", specs.products), ("Policy", specs.policies), ("Agreement", specs.agreements)
 
 
 def _by_holder(links: Iterable[Link]) -> dict[str, list[Link]]:
@@ -133,6 +138,14 @@ def _product(product: Product, own: list[EntityPlan]) -> ProductPlan:
             for entity in own
         ),
     )
+
+
+def _flow(flow: Flow) -> FlowPlan:
+    model = flow.model
+    if model is None:
+        return FlowPlan(flow.source, flow.target)
+    approver = model.declassify.approver if model.declassify else None
+    return FlowPlan(flow.source, flow.target, model.through, model.key, approver)
 
 
 def _tests(specs: Specs) -> Iterable[TestPlan]:

@@ -83,6 +83,7 @@ def _field(entity: ResolvedEntity, each: Field, path: tuple[str, ...]) -> FieldP
         description=each.model.description or "",
         enum=enum_names(values_of(each.type)),
         members=tuple(_field(entity, member, (*path, member.name)) for member in each.members),
+        written=each.written,
     )
 
 

@@ -20,7 +20,8 @@ class FieldPlan:
     use it. `column` is the physical name where the value is that column's, converted; None for a computed field.
     `pushed` is None where the source can compute it, else the reason why Python does. `tier` is the effective one
     (`restricted` where none is declared). `members` are the fields of an object, or of the objects in an array,
-    each with an address below this one; masks act on those leaves.
+    each with an address below this one; masks act on those leaves. `written` is set where the field reads others of
+    its entity: `expr` with `("self", field)` for those reads.
     """
 
     address: str
@@ -37,6 +38,7 @@ class FieldPlan:
     description: str = ""
     enum: tuple[tuple[str, str], ...] = ()  # GraphQL name, source text
     members: tuple["FieldPlan", ...] = ()
+    written: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,21 @@ class ProductPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class FlowPlan:
+    """That one field is made of another; both are addresses `product#Entity.field`.
+
+    `through` is what breaks the flow of tags, `hmac` (by the key of that name, which the mesh does not hold) or
+    `count`. `declassified` names who approved that the target is protected less; the reason stands in the document.
+    """
+
+    source: str
+    target: str
+    through: str | None = None
+    key: str | None = None
+    declassified: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TestPlan:
     """An inline policy test and where it stands."""
 
@@ -160,6 +177,7 @@ class Plan:
     sdl: str
     notes: tuple[str, ...]
     hash: str
+    flows: tuple[FlowPlan, ...] = ()
     documents: Mapping[str, str] = field(default_factory=dict)  # a digest of what each document says, by kind and name
 
     def entity_of_type(self, name: str) -> EntityPlan:

@@ -9,17 +9,21 @@ from dataclasses import dataclass
 from functools import cache
 
 from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan, Plan
-from dictamesh.runtime.diff.classes import describe, principals
+from dictamesh.runtime.diff.classes import heard_by, kept_by, situations
 from dictamesh.runtime.diff.readers import moved, twins
-from dictamesh.runtime.governance.access import anonymous_sees
-from dictamesh.runtime.governance.decide import Decision, Outcome, Speech, decide, row_filter
-from dictamesh.runtime.governance.principal import Principal
-from dictamesh.specs.expressions import text
-from dictamesh.specs.expressions.tree import Call, Expr
+from dictamesh.runtime.diff.strictness import (
+    Side,
+    conditions,
+    effect,
+    looser,
+    outcomes,
+    parts,
+    side,
+    told,
+)
+from dictamesh.runtime.governance.decide import Decision, row_filter
 from dictamesh.specs.resolve.sensitivity import rank
-from dictamesh.specs.rules import Audience, FieldPolicy, MaskRule, RowPolicy
-
-Policies = tuple[FieldPolicy, ...]
+from dictamesh.specs.rules import RowPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +41,6 @@ class Weaker:
         return f"{self.what} {self.address}{who}: {self.before} → {self.after}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """What decides on one field in one plan."""
-
-    policies: Policies
-    tier: str
-    sees: str
-
-    def for_(self, who: Principal) -> Decision:
-        return decide(self.policies, self.tier, who, self.sees)
-
-
 def weaker(old: Plan, new: Plan) -> tuple[Weaker, ...]:
     """Return everything that `new` loosens against `old`; empty when nobody would see more."""
     found = [*_policies(old, new), *_callers(old, new), *_keys(old, new)]
@@ -56,14 +48,21 @@ def weaker(old: Plan, new: Plan) -> tuple[Weaker, ...]:
     loosened = cache(_loosened_for)  # most fields of a mesh share few sets of rules
     for address in sorted(before.keys() & after.keys()):
         found += _labels(before[address], after[address])
-        found += _named(address, loosened(_side(old, before[address]), _side(new, after[address])))
-    for leaf, earlier in moved(old, new):
-        found += _moved(old, new, leaf, earlier, loosened)
+        found += _named(address, loosened(side(old, before[address]), side(new, after[address])))
     for address in sorted(old.entities.keys() & new.entities.keys()):
         found += _rows(address, old.rules.rows.get(address, ()), new.rules.rows.get(address, ()))
+    return tuple(dict.fromkeys([*found, *elsewhere(old, new)]))
+
+
+def elsewhere(old: Plan, new: Plan) -> list[Weaker]:
+    """Return what `new` loosens by showing the same data under another name."""
+    loosened = cache(_loosened_for)
+    found: list[Weaker] = []
+    for leaf, earlier in moved(old, new):
+        found += _moved(old, new, leaf, earlier, loosened)
     for entity, earlier_entities in twins(old, new):
         found += _twins(old, new, entity, earlier_entities)
-    return tuple(dict.fromkeys(found))
+    return found
 
 
 def _policies(old: Plan, new: Plan) -> Iterator[Weaker]:
@@ -123,27 +122,21 @@ def _labels(before: FieldPlan, after: FieldPlan) -> Iterator[Weaker]:
         yield Weaker("tier", before.address, "", before.tier, after.tier)
 
 
-def _side(plan: Plan, field: FieldPlan) -> _Side:
-    return _Side(plan.rules.fields.get(field.address, ()), field.tier, anonymous_sees(plan.mesh.security))
-
-
 Found = tuple[tuple[str, str, str, str], ...]
 
 
-def _loosened_for(old: _Side, new: _Side) -> Found:
+def _loosened_for(old: Side, new: Side) -> Found:
     """For whom `new` is looser: (what, principal, before, after)."""
     if old == new:
         return ()
     found: list[tuple[str, str, str, str]] = []
-    for who in principals(_audiences(old.policies, new.policies)):
-        before, after = old.for_(who), new.for_(who)
+    for where in situations(heard_by((*old.policies, *new.policies))).all:
+        before, after = old.for_(where), new.for_(where)
         if _loosened(before, after):
-            found.append(("field", describe(who), _effect(before), _effect(after)))
-        found += [
-            ("use", describe(who), f"{use} refused", f"{use} allowed")
-            for use in ("sort", "group", "relation")
-            if getattr(after, use) and not getattr(before, use) and not after.clear
-        ]
+            found.append(("field", str(where), effect(before), effect(after)))
+        if not after.clear:
+            gained = sorted(after.uses - before.uses)
+            found += [("use", str(where), f"{use} refused", f"{use} allowed") for use in gained]
     return tuple(found)
 
 
@@ -152,12 +145,12 @@ def _named(address: str, found: Found) -> list[Weaker]:
 
 
 def _moved(
-    old: Plan, new: Plan, leaf: FieldPlan, earlier: list[list[FieldPlan]], loosened: Callable[[_Side, _Side], Found]
+    old: Plan, new: Plan, leaf: FieldPlan, earlier: list[list[FieldPlan]], loosened: Callable[[Side, Side], Found]
 ) -> list[Weaker]:
     """Judge a field that reads what others read before: per column it must be as strict as one of them was."""
     found: list[Weaker] = []
     for fields in earlier:
-        verdicts = [loosened(_side(old, field), _side(new, leaf)) for field in fields]
+        verdicts = [loosened(side(old, field), side(new, leaf)) for field in fields]
         if all(verdicts):
             found += _named(leaf.address, min(verdicts, key=len))
     return found
@@ -169,87 +162,23 @@ def _twins(old: Plan, new: Plan, entity: EntityPlan, earlier: list[EntityPlan]) 
     return min(verdicts, key=len)
 
 
-def _audiences(*sides: Policies) -> Iterable[Audience]:
-    return [rule.audience for side in sides for policy in side for rule in policy.rules]
-
-
 def _loosened(before: Decision, after: Decision) -> bool:
     if before.constant is not None and after.constant is not None:
-        return _looser(before.constant, after.constant)
+        return looser(before.constant, after.constant)
     if before.constant is None and after.constant is None:
-        return _conditions(before) != _conditions(after) or _looser(before.tier, after.tier)
+        return conditions(before) != conditions(after) or looser(before.tier, after.tier)
     if before.constant is not None:  # now by row: no row may meet less than before
-        return any(_looser(before.constant, outcome) for outcome in _outcomes(after))
-    return after.constant is not None and _looser(before.strictest, after.constant)
-
-
-def _looser(before: Outcome, after: Outcome) -> bool:
-    if before.rank != after.rank:
-        return after.rank < before.rank
-    return before.mask is not None and after.mask is not None and _shows_more(before.mask, after.mask)
-
-
-def _shows_more(before: MaskRule, after: MaskRule) -> bool:
-    """Whether a mask of one kind may show more than another: fewer characters kept is less, else any change counts."""
-    if before == after:
-        return False
-    if before.kind != "partial":
-        return True
-    was, now = _kept(before), _kept(after)
-    return now[0] > was[0] or now[1] > was[1]
-
-
-def _kept(rule: MaskRule) -> tuple[int, int]:
-    return rule.keep_first or 0, 4 if rule.keep_last is None else rule.keep_last
-
-
-def _conditions(decision: Decision) -> list[list[tuple[Expr | None, str, MaskRule | None]]]:
-    """What is said on which rows, without the names of rules."""
-    return [_said(speech) for speech in decision.speeches]
-
-
-def _said(speech: Speech) -> list[tuple[Expr | None, str, MaskRule | None]]:
-    return [
-        (
-            branch.where,
-            branch.outcome.kind if branch.outcome else "silent",
-            branch.outcome.mask if branch.outcome else None,
-        )
-        for branch in speech.branches
-    ]
-
-
-def _outcomes(decision: Decision) -> list[Outcome]:
-    """Every outcome that some row may meet."""
-    spoken = [outcome for speech in decision.speeches for outcome in speech.possible]
-    silent = all(speech.may_be_silent for speech in decision.speeches)
-    return [*spoken, *([decision.tier] if silent else [])]
-
-
-def _effect(decision: Decision) -> str:
-    return decision.constant.kind if decision.constant is not None else f"up to {decision.strictest.kind}, by row"
+        return any(looser(before.constant, outcome) for outcome in outcomes(after))
+    return after.constant is not None and looser(before.strictest, after.constant)
 
 
 def _rows(address: str, was: tuple[RowPolicy, ...], now: tuple[RowPolicy, ...]) -> Iterator[Weaker]:
     if was == now:
         return
-    for who in principals(entry.audience for policy in (*was, *now) for entry in policy.entries):
-        before, after = row_filter(was, who), row_filter(now, who)
-        if before is not True and after is not False and not _parts(before) <= _parts(after):
-            yield Weaker("rows", address, describe(who), _told(before), _told(after))
-
-
-def _parts(keep: Expr | bool) -> frozenset[Expr | bool]:
-    """The conditions that must all hold."""
-    if isinstance(keep, Call) and keep.name == "and":
-        return frozenset(part for arg in keep.args for part in _parts(arg))
-    return frozenset([keep])
-
-
-def _told(keep: Expr | bool) -> str:
-    if isinstance(keep, bool):
-        return "all rows" if keep else "no rows"
-    return text(keep)
+    for where in situations(kept_by((*was, *now))).all:
+        before, after = (row_filter(policies, where.who, where.in_force) for policies in (was, now))
+        if before is not True and after is not False and not parts(before) <= parts(after):
+            yield Weaker("rows", address, str(where), told(before), told(after))
 
 
 def _fields(plan: Plan) -> dict[str, FieldPlan]:

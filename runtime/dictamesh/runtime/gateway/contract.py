@@ -41,11 +41,12 @@ class RequestInfo:
     trace_id: str  # 32 hex digits
     span_id: str  # 16 hex digits, of the request
     transport: str = "http"  # or "cli"
+    explain: bool = False  # the answer shall say why it is as it is
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What execution fetched. `extensions` go into the answer: policy, truncated, degraded (S10, S19, S25)."""
+    """What execution fetched. `extensions` go into the answer: policy, truncated, degraded, explain (S10, S19, S25)."""
 
     root: Node
     extensions: Mapping[str, Any] = field(default_factory=dict)

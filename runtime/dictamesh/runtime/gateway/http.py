@@ -3,6 +3,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -65,7 +66,8 @@ async def _respond(current: Serving, request: web.Request) -> web.StreamResponse
             principal = await _principal(current, request)
             asked = await _asked(current, request)
             well_formed = True
-            response = await answer(current, asked.query, asked.variables, asked.operation_name, principal, info)
+            told = replace(info, explain=asked.explain)
+            response = await answer(current, asked.query, asked.variables, asked.operation_name, principal, told)
         except GatewayError as error:
             response = refusal(error, info)
             observe(current, response, 0.0)

@@ -21,6 +21,7 @@ class GraphqlRequest:
     query: str
     variables: Mapping[str, Any] | None = None
     operation_name: str | None = None
+    explain: bool = False
 
 
 def bad_request(text: str, status: int = 400) -> GatewayError:
@@ -124,7 +125,8 @@ def _parameters(body: Any) -> GraphqlRequest:
     _optional(body, "operationName", str, "a string")
     _optional(body, "variables", dict, "an object")
     _optional(body, "extensions", dict, "an object")
-    return GraphqlRequest(query, body.get("variables"), body.get("operationName"))
+    explain = (body.get("extensions") or {}).get("explain") is True
+    return GraphqlRequest(query, body.get("variables"), body.get("operationName"), explain)
 
 
 def _optional(body: Mapping[str, Any], name: str, kind: type, words: str) -> None:

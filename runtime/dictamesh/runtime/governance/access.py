@@ -2,20 +2,14 @@
 """Everything one operation needs to know of its caller's rights, decided once (S13..S20)."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from dictamesh.runtime.compile.plan import FieldPlan, Plan
-from dictamesh.runtime.governance.decide import (
-    STRICTNESS,
-    Decision,
-    RowOutcome,
-    compile_outcome,
-    decide,
-    row_filter,
-)
-from dictamesh.runtime.governance.masks import takes_text
+from dictamesh.runtime.governance.audiences import asks_for_agreements, in_force_on, no_agreement
+from dictamesh.runtime.governance.decide import STRICTNESS, Decision, RowOutcome, compile_outcome, decide, row_filter
+from dictamesh.runtime.governance.masks import gives_value
 from dictamesh.runtime.governance.places import Places, entity_address, leaves, places, shown
 from dictamesh.runtime.governance.principal import Principal, parameters
 from dictamesh.runtime.governance.serialize import Serializer, serializer
@@ -23,7 +17,7 @@ from dictamesh.specs.expressions.tree import Expr
 from dictamesh.specs.model import Security
 from dictamesh.specs.rules import Effect
 
-Use = Literal["filter", "sort", "group", "relation", "lookup"]
+Use = Literal["filter", "sort", "group", "relation", "cursor", "lookup"]
 
 CACHED_PRINCIPALS = 256
 
@@ -33,12 +27,18 @@ _TELLING = frozenset(STRICTNESS[: STRICTNESS.index("token")])  # what leaves som
 class Access:
     """The rights of one principal in one plan; each decision is taken when first asked for.
 
-    Principals of one fingerprint share it, so it knows no name. `keys` are the bytes of `security.keys` by name. An
-    address that the plan does not hold raises KeyError.
+    Principals of one fingerprint share it, so it knows no name. `keys` are the bytes of `security.keys` by name.
+    `today` is the day (UTC) for which agreements are asked; without it none is in force. An address that the plan does
+    not hold raises KeyError.
     """
 
     def __init__(
-        self, plan: Plan, principal: Principal, keys: Mapping[str, bytes], known: Places | None = None
+        self,
+        plan: Plan,
+        principal: Principal,
+        keys: Mapping[str, bytes],
+        known: Places | None = None,
+        today: date | None = None,
     ) -> None:
         self.fingerprint = principal.fingerprint
         self.parameters: Mapping[str, Any] = parameters(principal, declared_claims(plan.mesh.security))
@@ -47,6 +47,7 @@ class Access:
         self._keys = keys
         self._places = known if known is not None else places(plan)
         self._sees = anonymous_sees(plan.mesh.security)
+        self._in_force = no_agreement if today is None else in_force_on(today)
         self._decisions: dict[str, Decision] = {}
         self._rows: dict[str, Expr | bool] = {}
         self._outcomes: dict[str, RowOutcome] = {}
@@ -58,7 +59,7 @@ class Access:
         if found is None:
             policies = self._plan.rules.fields.get(address, ())
             tier = self._places[address].tier
-            found = self._decisions[address] = decide(policies, tier, self._principal, self._sees)
+            found = self._decisions[address] = decide(policies, tier, self._principal, self._sees, self._in_force)
         return found
 
     def clear(self, address: str) -> bool:
@@ -70,7 +71,7 @@ class Access:
         found = self._rows.get(entity)
         if found is None:
             policies = self._plan.rules.rows.get(self._plan.entities[entity].address, ())
-            found = self._rows[entity] = row_filter(policies, self._principal)
+            found = self._rows[entity] = row_filter(policies, self._principal, self._in_force)
         return found
 
     def key_visible(self, entity: str) -> bool:
@@ -149,8 +150,8 @@ class Access:
 
     def _has_value(self, field: FieldPlan) -> bool:
         worst = self.field(field.address).strictest
-        if worst.effect is Effect.MASK:
-            return takes_text(field.type) and worst.kind != "nullify"
+        if worst.mask is not None:
+            return gives_value(worst.mask, field.type)
         return worst.effect is Effect.ALLOW
 
 
@@ -170,29 +171,45 @@ def _permits(decision: Decision, use: Use) -> bool:
         return True
     if use in {"filter", "lookup"}:
         return False
-    return bool(getattr(decision, use))
+    return use in decision.uses
 
 
 class AccessCache:
-    """The rights in one plan of the last 256 distinct principals; a new plan needs a new cache."""
+    """The rights in one plan of the last 256 distinct principals; a new plan needs a new cache.
 
-    def __init__(self, plan: Plan, keys: Mapping[str, bytes], size: int = CACHED_PRINCIPALS) -> None:
+    `now` is asked for the day where rules of the plan ask for agreements, so that rights end with them.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        keys: Mapping[str, bytes],
+        size: int = CACHED_PRINCIPALS,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._plan = plan
         self._keys = keys
         self._size = size
+        self._today = (lambda: now().date()) if asks_for_agreements(plan.rules) else _no_day
         self._places = places(plan)
-        self._held: OrderedDict[str, Access] = OrderedDict()
+        self._held: OrderedDict[tuple[str, date | None], Access] = OrderedDict()
 
     def access(self, principal: Principal) -> Access:
-        """Return the rights of `principal`."""
-        found = self._held.get(principal.fingerprint)
+        """Return the rights of `principal`, today's where agreements matter."""
+        today = self._today()
+        place = principal.fingerprint, today
+        found = self._held.get(place)
         if found is None:
-            found = self._held[principal.fingerprint] = Access(self._plan, principal, self._keys, self._places)
+            found = self._held[place] = Access(self._plan, principal, self._keys, self._places, today)
             if len(self._held) > self._size:
                 self._held.popitem(last=False)
         else:
-            self._held.move_to_end(principal.fingerprint)
+            self._held.move_to_end(place)
         return found
+
+
+def _no_day() -> None:
+    return None
 
 
 def anonymous_sees(security: Security | None) -> str:

@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one principal gets of one field, and which rows of an entity exist for it (S13..S18). Pure."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import combinations
 
-from dictamesh.runtime.governance.conditions import Condition, Parameters, Row, condition
+from dictamesh.runtime.governance.audiences import InForce, holds, no_agreement
+from dictamesh.runtime.governance.conditions import Parameters, Row, condition
 from dictamesh.runtime.governance.principal import Principal
 from dictamesh.specs.expressions.tree import Call, Expr, columns
-from dictamesh.specs.rules import Audience, Effect, FieldPolicy, FieldRule, MaskRule, RowPolicy, RowRule
+from dictamesh.specs.rules import CedarRules, Effect, FieldPolicy, FieldRule, MaskRule, RowPolicy, RowRule
 from dictamesh.specs.types import BOOLEAN
 
 RowOutcome = Callable[[Row, Parameters], "Outcome"]
 
 TIER_RULE = "tier"
 REDACT = MaskRule("redact")
+
+USES = frozenset({"sort", "group", "relation", "cursor"})
+"""What `onUse` may permit; filtering and looking up it never does (S20)."""
 
 STRICTNESS = ("allow", "partial", "truncate-date", "generalise", "token", "hmac", "redact", "nullify", "deny")
 """The order of S14, loosest first."""
@@ -55,9 +59,7 @@ class Speech:
     """What one policy says of one field to one principal: the first branch that holds on a row."""
 
     branches: tuple[Branch, ...]
-    sort: bool
-    group: bool
-    relation: bool
+    uses: frozenset[str]
 
     @property
     def possible(self) -> tuple[Outcome, ...]:
@@ -71,7 +73,11 @@ class Speech:
     @property
     def may_be_silent(self) -> bool:
         """Whether some row may meet no outcome."""
-        return self.branches[-1].where is not None or any(branch.outcome is None for branch in self.branches)
+        return (
+            not self.branches
+            or self.branches[-1].where is not None
+            or any(branch.outcome is None for branch in self.branches)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,7 @@ class Decision:
 
     `constant` holds on every row; where it is None, `speeches` decide row by row, `tier` where all are silent.
     `clear`: allowed on all rows. `strictest`: the strictest outcome that a row may meet, for `extensions.policy`.
-    `sort`, `group`, `relation`: the uses permitted (S20), true for a clear field.
+    `uses` are those permitted of sort, group, relation and cursor (S20), all of them for a clear field.
     """
 
     constant: Outcome | None
@@ -88,9 +94,7 @@ class Decision:
     tier: Outcome
     clear: bool
     strictest: Outcome
-    sort: bool
-    group: bool
-    relation: bool
+    uses: frozenset[str]
 
     def per_row(self, row: Row, parameters: Parameters) -> Outcome:
         """Return the outcome on `row`; for many rows use `compile_outcome`."""
@@ -113,32 +117,31 @@ class Decision:
         return frozenset(path for where in conditions if where is not None for path in columns(where))
 
 
-def decide(policies: tuple[FieldPolicy, ...], tier: str, principal: Principal, anonymous_sees: str) -> Decision:
+def decide(
+    policies: tuple[FieldPolicy, ...],
+    tier: str,
+    principal: Principal,
+    anonymous_sees: str,
+    in_force: InForce = no_agreement,
+) -> Decision:
     """Decide for one field; the order of `policies` does not matter."""
-    heard = (_speech(policy, tier, principal) for policy in sorted(policies, key=lambda policy: policy.policy))
+    ordered = sorted(policies, key=lambda policy: policy.policy)
+    heard = (_speech(policy, tier, principal, in_force) for policy in ordered)
     speeches = tuple(speech for speech in heard if speech.possible)
     by_tier = tier_outcome(tier, principal, anonymous_sees)
     constant = _constant(speeches, by_tier)
     strictest = constant or _strictest(speeches, by_tier)
-    decision = Decision(
-        constant,
-        () if constant else speeches,
-        by_tier,
-        clear=strictest.effect is Effect.ALLOW,
-        strictest=strictest,
-        sort=True,
-        group=True,
-        relation=True,
-    )
-    if decision.clear:
-        return decision
-    deciding = _deciding(speeches, by_tier)
-    return replace(
-        decision,
-        sort=bool(deciding) and all(speech.sort for speech in deciding),
-        group=bool(deciding) and all(speech.group for speech in deciding),
-        relation=bool(deciding) and all(speech.relation for speech in deciding),
-    )
+    clear = strictest.effect is Effect.ALLOW
+    uses = USES if clear else _permitted(_deciding(speeches, by_tier))
+    return Decision(constant, () if constant else speeches, by_tier, clear=clear, strictest=strictest, uses=uses)
+
+
+def _permitted(deciding: tuple[Speech, ...]) -> frozenset[str]:
+    """The uses that every policy permits which keeps a field from being clear."""
+    permitted = USES if deciding else frozenset[str]()
+    for speech in deciding:
+        permitted &= speech.uses
+    return permitted
 
 
 def tier_outcome(tier: str, principal: Principal, anonymous_sees: str) -> Outcome:
@@ -165,29 +168,46 @@ def combine(spoken: Sequence[Outcome]) -> Outcome:
 
 
 def compile_outcome(decision: Decision) -> RowOutcome:
-    """Return a function from a row and the operation's parameters to the outcome; each condition is compiled once."""
+    """Return a function from a row and the operation's parameters to the outcome.
+
+    Each condition is compiled once and asked once a row, however many policies have it.
+    """
     if decision.constant is not None:
         constant = decision.constant
         return lambda _row, _parameters: constant
-    tellers = tuple(_teller(speech) for speech in decision.speeches)
-    known: dict[tuple[Outcome | None, ...], Outcome] = {}
+    wheres: list[Expr] = []
+    for where in (branch.where for speech in decision.speeches for branch in speech.branches):
+        if where is not None and where not in wheres:
+            wheres.append(where)
+    tests = tuple(condition(where) for where in wheres)
+    known: dict[tuple[bool, ...], Outcome] = {}
 
     def outcome(row: Row, parameters: Parameters) -> Outcome:
-        told = tuple(teller(row, parameters) for teller in tellers)
+        told = tuple([test(row, parameters) for test in tests])
         found = known.get(told)
         if found is None:
-            spoken = [one for one in told if one is not None]
-            found = known[told] = combine(spoken) if spoken else decision.tier
+            holding = [where for where, holds in zip(wheres, told, strict=True) if holds]
+            found = known[told] = _said_where(decision, holding)
         return found
 
     return outcome
 
 
-def row_filter(policies: tuple[RowPolicy, ...], principal: Principal) -> Expr | bool:
+def _said_where(decision: Decision, holding: Sequence[Expr]) -> Outcome:
+    """What is said on rows for which exactly these conditions hold."""
+    spoken = []
+    for speech in decision.speeches:
+        branch = next((each for each in speech.branches if each.where is None or each.where in holding), None)
+        if branch is not None and branch.outcome is not None:
+            spoken.append(branch.outcome)
+    return combine(spoken) if spoken else decision.tier
+
+
+def row_filter(policies: tuple[RowPolicy, ...], principal: Principal, in_force: InForce = no_agreement) -> Expr | bool:
     """Return which rows exist: True all, False none, else a condition over the entity's fields (S18)."""
     kept: list[Expr] = []
     for policy in sorted(policies, key=lambda policy: policy.policy):
-        entry = first_entry(policy, principal)
+        entry = first_entry(policy, principal, in_force)
         if entry is None or entry.keep is True:
             continue
         if entry.keep is False:
@@ -199,48 +219,42 @@ def row_filter(policies: tuple[RowPolicy, ...], principal: Principal) -> Expr | 
     return kept[0] if len(kept) == 1 else Call("and", tuple(kept), BOOLEAN)
 
 
-def first_entry(policy: RowPolicy, principal: Principal) -> RowRule | None:
+def first_entry(policy: RowPolicy, principal: Principal, in_force: InForce = no_agreement) -> RowRule | None:
     """Return the entry that speaks to `principal`; None when the policy is silent."""
-    return next((entry for entry in policy.entries if holds(entry.audience, principal)), None)
-
-
-def holds(audience: Audience, principal: Principal) -> bool:
-    """Whether a rule for `audience` is meant for `principal` (S13)."""
-    return not misses(audience, principal)
-
-
-def misses(audience: Audience, principal: Principal) -> tuple[str, ...]:
-    """Return which parts of `audience` fail: `roles`, `purposes`, `claims.<name>`; empty when it holds."""
-    failed = []
-    if audience.roles is not None and not audience.roles & principal.roles:
-        failed.append("roles")
-    if audience.purposes is not None and principal.purpose not in audience.purposes:
-        failed.append("purposes")
-    failed += [f"claims.{name}" for name, values in audience.claims if not _has(principal.claims.get(name), values)]
-    return tuple(failed)
+    return next((entry for entry in policy.entries if holds(entry.audience, principal, in_force)), None)
 
 
 def is_silenced(rule: FieldRule, policy: FieldPolicy, tier: str) -> bool:
     """Whether an `allow` counts as silence because its policy does not name the sensitive field (S16)."""
-    return rule.effect is Effect.ALLOW and not policy.allows and tier not in {"public", "internal"}
+    return rule.effect is Effect.ALLOW and allow_is_silence(policy, tier)
 
 
-def _has(claim: Any, values: Iterable[Any]) -> bool:
-    held = claim if isinstance(claim, tuple) else (claim,)
-    # 1 equals True in Python; a claim of another type is another claim
-    return any(type(one) is type(value) and one == value for one in held for value in values)
+def allow_is_silence(policy: FieldPolicy, tier: str) -> bool:
+    """Whether a policy cannot open fields of a tier, since it names neither them nor their tags (S16)."""
+    return not policy.allows and tier not in {"public", "internal"}
 
 
-def _speech(policy: FieldPolicy, tier: str, principal: Principal) -> Speech:
+def _speech(policy: FieldPolicy, tier: str, principal: Principal, in_force: InForce) -> Speech:
+    if policy.cedar is not None:
+        return Speech(_by_cedar(policy, policy.cedar, tier, principal), policy.uses)
     branches: list[Branch] = []
     for rule in policy.rules:
-        if not holds(rule.audience, principal):
+        if not holds(rule.audience, principal, in_force):
             continue
         silent = is_silenced(rule, policy, tier)
         branches.append(Branch(rule.where, None if silent else _outcome(policy.policy, rule)))
         if rule.where is None:
             break
-    return Speech(tuple(branches), policy.sort, policy.group, policy.relation)
+    return Speech(tuple(branches), policy.uses)
+
+
+def _by_cedar(policy: FieldPolicy, rules: CedarRules, tier: str, principal: Principal) -> tuple[Branch, ...]:
+    from dictamesh.runtime.governance.cedar import judge  # noqa: PLC0415 - an extra that few meshes need
+
+    verdict = judge(rules, principal)
+    if verdict is None or (verdict.effect is Effect.ALLOW and allow_is_silence(policy, tier)):
+        return ()
+    return (Branch(None, Outcome(verdict.effect, None, policy.policy, verdict.rule)),)
 
 
 def _outcome(policy: str, rule: FieldRule) -> Outcome:
@@ -262,8 +276,19 @@ def _constant(speeches: tuple[Speech, ...], by_tier: Outcome) -> Outcome | None:
 
 
 def _strictest(speeches: tuple[Speech, ...], by_tier: Outcome) -> Outcome:
-    worst = combine([min(speech.possible, key=_place) for speech in speeches])
-    return min(worst, by_tier, key=_place) if _tier_may_decide(speeches) else worst
+    worst = [combine([min(speech.possible, key=_place) for speech in speeches]), *_clashes(speeches)]
+    return min([*worst, by_tier] if _tier_may_decide(speeches) else worst, key=_place)
+
+
+def _clashes(speeches: tuple[Speech, ...]) -> list[Outcome]:
+    """The redaction of rows on which two policies speak masks of one kind with different parameters (S14)."""
+    found = []
+    for one, other in combinations(speeches, 2):
+        for outcome in one.possible:
+            alike = (each.mask for each in other.possible if each.mask is not None and each.kind == outcome.kind)
+            if any(mask != outcome.mask for mask in alike):
+                found.append(replace(outcome, mask=REDACT))
+    return found
 
 
 def _tier_may_decide(speeches: tuple[Speech, ...]) -> bool:
@@ -275,17 +300,3 @@ def _deciding(speeches: tuple[Speech, ...], by_tier: Outcome) -> tuple[Speech, .
     if by_tier.effect is not Effect.ALLOW and _tier_may_decide(speeches):
         return ()
     return tuple(s for s in speeches if any(outcome.effect is not Effect.ALLOW for outcome in s.possible))
-
-
-def _teller(speech: Speech) -> Callable[[Row, Parameters], Outcome | None]:
-    steps: tuple[tuple[Condition | None, Outcome | None], ...] = tuple(
-        (None if branch.where is None else condition(branch.where), branch.outcome) for branch in speech.branches
-    )
-
-    def tell(row: Row, parameters: Parameters) -> Outcome | None:
-        for test, outcome in steps:
-            if test is None or test(row, parameters):
-                return outcome
-        return None
-
-    return tell

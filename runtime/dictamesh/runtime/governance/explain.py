@@ -3,15 +3,19 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Any, Literal
 
 from dictamesh.runtime.compile.plan import FieldPlan, Plan
 from dictamesh.runtime.governance.access import Access
-from dictamesh.runtime.governance.decide import Decision, is_silenced, misses
+from dictamesh.runtime.governance.audiences import InForce, holds, in_force_on, misses, no_agreement
+from dictamesh.runtime.governance.decide import Decision, allow_is_silence, is_silenced
 from dictamesh.runtime.governance.places import leaves, places
 from dictamesh.runtime.governance.principal import Principal
 from dictamesh.specs.expressions.tree import Expr, columns
-from dictamesh.specs.rules import Audience, FieldPolicy, FieldRule, RowPolicy, RowRule
+from dictamesh.specs.rules import Audience, CedarRules, Effect, FieldPolicy, FieldRule, RowPolicy, RowRule, Term
+
+_CANNOT_OPEN = "the policy names neither tag, tier nor field, so it cannot open what is {}"
 
 State = Literal["speaks", "speaks-where", "silenced", "not-meant", "not-reached"]
 
@@ -55,16 +59,35 @@ class Explanation:
     below: tuple["Explanation", ...] = ()
 
 
-def explain(plan: Plan, principal: Principal, address: str) -> Explanation:
-    """Explain a field (`product#Entity.field`) or the rows of an entity (`product#Entity`).
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """For whom a plan is explained, and on which day; None: without any agreement in force."""
+
+    plan: Plan
+    principal: Principal
+    access: Access
+    day: date | None
+
+    @property
+    def in_force(self) -> InForce:
+        return no_agreement if self.day is None else in_force_on(self.day)
+
+
+def explain(plan: Plan, principal: Principal, address: str, day: date | None = None) -> Explanation:
+    """Explain a field (`product#Entity.field`) or the rows of an entity (`product#Entity`) on a day (UTC).
 
     Raises KeyError for an address that the plan does not hold.
     """
+    return explain_all(plan, principal, (address,), day)[0]
+
+
+def explain_all(
+    plan: Plan, principal: Principal, addresses: Iterable[str], day: date | None = None
+) -> tuple[Explanation, ...]:
+    """Explain several fields and entities to one principal, in the order given; raises KeyError as `explain` does."""
     known = places(plan)
-    access = Access(plan, principal, {}, known)
-    if address in plan.entities:
-        return _rows(plan, principal, access, address)
-    return _field(plan, principal, access, known[address])
+    asked = _Asked(plan, principal, Access(plan, principal, {}, known, day), day)
+    return tuple(_rows(asked, each) if each in plan.entities else _field(asked, known[each]) for each in addresses)
 
 
 def as_json(explanation: Explanation) -> dict[str, Any]:
@@ -77,17 +100,17 @@ def render(explanation: Explanation) -> str:
     return "\n".join(_lines(explanation))
 
 
-def _field(plan: Plan, principal: Principal, access: Access, field: FieldPlan) -> Explanation:
-    below = tuple(_field(plan, principal, access, member) for member in field.members)
-    decisions = [access.field(leaf.address) for leaf in leaves(field)]
+def _field(asked: _Asked, field: FieldPlan) -> Explanation:
+    below = tuple(_field(asked, member) for member in field.members)
+    decisions = [asked.access.field(leaf.address) for leaf in leaves(field)]
     worst: Decision = min(decisions, key=lambda decision: -decision.strictest.rank)
     outcome = worst.strictest
-    policies = () if below else plan.rules.fields.get(field.address, ())
+    policies = () if below else asked.plan.rules.fields.get(field.address, ())
     return Explanation(
         address=field.address,
-        caller=_caller(principal),
+        caller=_caller(asked.principal),
         effect=outcome.effect.value,
-        policies=tuple(_account(policy, field.tier, principal) for policy in policies),
+        policies=tuple(_account(policy, field.tier, asked) for policy in policies),
         tier=field.tier,
         mask=outcome.mask.kind if outcome.mask else None,
         policy=outcome.policy,
@@ -97,37 +120,38 @@ def _field(plan: Plan, principal: Principal, access: Access, field: FieldPlan) -
     )
 
 
-def _rows(plan: Plan, principal: Principal, access: Access, address: str) -> Explanation:
-    policies = plan.rules.rows.get(address, ())
+def _rows(asked: _Asked, address: str) -> Explanation:
+    policies = asked.plan.rules.rows.get(address, ())
     return Explanation(
         address=address,
-        caller=_caller(principal),
-        effect=_keeps(access.rows(address)),
-        policies=tuple(_row_account(policy, principal) for policy in policies),
+        caller=_caller(asked.principal),
+        effect=_keeps(asked.access.rows(address)),
+        policies=tuple(_row_account(policy, asked) for policy in policies),
     )
 
 
-def _account(policy: FieldPolicy, tier: str, principal: Principal) -> PolicyAccount:
+def _account(policy: FieldPolicy, tier: str, asked: _Asked) -> PolicyAccount:
+    if policy.cedar is not None:
+        return _cedar_account(policy, policy.cedar, tier, asked)
     rules = []
     ended = False
     for rule in policy.rules:
-        account = _rule(rule, policy, tier, principal, ended=ended)
+        account = _rule(rule, policy, tier, asked, ended=ended)
         rules.append(account)
         ended = ended or (rule.where is None and account.state in {"speaks", "silenced"})
     silent = all(account.state not in {"speaks", "speaks-where"} for account in rules)
     return PolicyAccount(policy.policy, silent, tuple(rules))
 
 
-def _rule(rule: FieldRule, policy: FieldPolicy, tier: str, principal: Principal, *, ended: bool) -> RuleAccount:
+def _rule(rule: FieldRule, policy: FieldPolicy, tier: str, asked: _Asked, *, ended: bool) -> RuleAccount:
     says = rule.mask.kind if rule.mask else rule.effect.value
-    failed = _reasons(rule.audience, principal)
+    failed = _reasons(rule.audience, asked)
     if failed:
         return RuleAccount(rule.name, says, "not-meant", failed)
     if ended:
         return RuleAccount(rule.name, says, "not-reached", ("a rule before it applies",))
     if is_silenced(rule, policy, tier):
-        why = f"the policy names neither tag, tier nor field, so it cannot open what is {tier}"
-        return RuleAccount(rule.name, says, "silenced", (why,))
+        return RuleAccount(rule.name, says, "silenced", (_CANNOT_OPEN.format(tier),))
     if rule.where is not None:
         return RuleAccount(
             rule.name, says, "speaks-where", (f"on rows that its condition on {_read(rule.where)} keeps",)
@@ -135,11 +159,24 @@ def _rule(rule: FieldRule, policy: FieldPolicy, tier: str, principal: Principal,
     return RuleAccount(rule.name, says, "speaks")
 
 
-def _row_account(policy: RowPolicy, principal: Principal) -> PolicyAccount:
+def _cedar_account(policy: FieldPolicy, cedar: CedarRules, tier: str, asked: _Asked) -> PolicyAccount:
+    from dictamesh.runtime.governance.cedar import UNNAMED, judge  # noqa: PLC0415 - an extra that few meshes need
+
+    verdict = judge(cedar, asked.principal)
+    if verdict is None:
+        why = ("neither a permit nor a forbid of its text applies",)
+        return PolicyAccount(policy.policy, True, (RuleAccount(UNNAMED, "nothing", "not-meant", why),))
+    silent = verdict.effect is Effect.ALLOW and allow_is_silence(policy, tier)
+    state: State = "silenced" if silent else "speaks"
+    because = (_CANNOT_OPEN.format(tier),) if silent else ()
+    return PolicyAccount(policy.policy, silent, (RuleAccount(verdict.rule, verdict.effect.value, state, because),))
+
+
+def _row_account(policy: RowPolicy, asked: _Asked) -> PolicyAccount:
     rules = []
     ended = False
     for entry in policy.entries:
-        failed = _reasons(entry.audience, principal)
+        failed = _reasons(entry.audience, asked)
         rules.append(_entry(entry, failed, ended=ended))
         ended = ended or not failed
     return PolicyAccount(policy.policy, not ended, tuple(rules))
@@ -156,18 +193,37 @@ def _entry(entry: RowRule, failed: tuple[str, ...], *, ended: bool) -> RuleAccou
     return RuleAccount(entry.name, says, "speaks", (f"its condition reads {_read(entry.keep)}",))
 
 
-def _reasons(audience: Audience, principal: Principal) -> tuple[str, ...]:
+def _reasons(audience: Audience, asked: _Asked) -> tuple[str, ...]:
     reasons = []
     claims = dict(audience.claims)
-    for part in misses(audience, principal):
+    for part in misses(audience, asked.principal, asked.in_force):
         if part == "roles":
             reasons.append(f"the caller has none of the roles {_list(audience.roles or ())}")
         elif part == "purposes":
             reasons.append(f"the purpose is none of {_list(audience.purposes or ())}")
+        elif part == "agreements":
+            reasons.append(_unagreed(audience.agreements or (), asked))
         else:
             name = part.removeprefix("claims.")
             reasons.append(f"the claim {name} has none of {_list(map(str, claims[name]))}")
     return tuple(reasons)
+
+
+def _unagreed(terms: tuple[Term, ...], asked: _Asked) -> str:
+    """Why no agreement lets a rule speak."""
+    if not terms:
+        return "no approved agreement covers this product"
+    told = []
+    for term in terms:
+        if not holds(term.consumer, asked.principal):
+            told.append(f"the caller is no party to {term.agreement}")
+        elif asked.day is None:
+            told.append(f"no day is given on which {term.agreement} could be in force")
+        elif term.end is not None and term.end < asked.day:
+            told.append(f"{term.agreement} ended on {term.end}")
+        else:
+            told.append(f"{term.agreement} begins on {term.start}")
+    return ", and ".join(told)
 
 
 def _keeps(keep: Expr | bool) -> str:

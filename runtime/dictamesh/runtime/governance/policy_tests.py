@@ -73,7 +73,7 @@ def run(plan: Plan, keys: Mapping[str, bytes] | None = None, now: datetime | Non
     claims: ClaimTypes = security.claims if security else {}
     results = []
     for place in plan.tests:
-        access = Access(plan, caller(place.test.as_, claims), held, known)
+        access = Access(plan, caller(place.test.as_, claims), held, known, place.test.as_.date)
         results.append(_result(place, Case(plan, known, access, place.test, frozenset(real), moment)))
     return results
 

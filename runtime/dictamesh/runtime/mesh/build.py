@@ -13,6 +13,7 @@ from dictamesh.specs.collecting import uncollected
 from dictamesh.specs.diagnostics import Diagnostic, Severity, Source, in_file_order
 from dictamesh.specs.documents import Files, Folder, Loaded, load
 from dictamesh.specs.resolve.validate import validate_loaded
+from dictamesh.specs.resolved import Specs
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Built:
     sources: Mapping[str, Source]
     loaded: Loaded
     tests: tuple[TestResult, ...] = ()
+    specs: Specs | None = None
 
     @property
     def failed(self) -> bool:
@@ -45,7 +47,8 @@ def _build(files: Files, name: str) -> Built:
     tests = tuple(run(compiled.plan))
     failed = [_diagnostic(each) for each in tests if each.passed is False]
     found = in_file_order([*validated.diagnostics, *compiled.diagnostics, *failed], validated.sources)
-    return Built(None if failed else compiled.plan, found, validated.sources, loaded, tests)
+    plan = None if failed else compiled.plan
+    return Built(plan, found, validated.sources, loaded, tests, validated.specs)
 
 
 def build_file(config: Path) -> Built:

@@ -22,6 +22,7 @@ from dictamesh.runtime.mesh import telling
 from dictamesh.runtime.mesh.build import Built, build_file
 from dictamesh.runtime.mesh.drift import compare
 from dictamesh.runtime.mesh.failure import StartFailed
+from dictamesh.runtime.mesh.lineage.feed import Feed
 from dictamesh.runtime.mesh.lines import states
 from dictamesh.runtime.mesh.recording import Recording
 from dictamesh.runtime.mesh.references import Resolver
@@ -69,11 +70,14 @@ class RunningMesh:
         self.drain = drain
         self.resolver = Resolver(start.config.parent)
         self.listeners = Listeners(on_state=self._moved, on_attempt=metrics.source_attempt)
+        self.feed = Feed(store.pool, metrics, self.resolver)
         self.l1 = L1(start.plan.mesh.cache.size, stale_for=start.plan.mesh.cache.stale_for)
         self.checks = Checks(breakers=lambda: states(self.world.lines), draining=lambda: drain.draining)
         self.built = start.built
         audit = CountedAudit(store.audit, metrics)
-        self.catalog = Catalog(store.pool, lambda: self.world.plan, audit, store.locations)
+        self.catalog = Catalog(
+            store.pool, lambda: self.world.plan, audit, store.locations, lineage_taken=metrics.lineage_received
+        )
         mesh = start.plan.mesh
         self.recording = Recording(UsageCounts(mesh.usage.days))
         self.recorder = self.recording.recorder(store.pool, mesh.catalog.write_every, metrics.catalog_written)
@@ -104,6 +108,7 @@ class RunningMesh:
         self.recorder.begin()
         self.checks.mark_started()
         self.metrics.set("ready", 1)
+        self._spawn(self.feed.work())
         if self.start.settings.watch:
             self._spawn(self._watch())
 
@@ -180,6 +185,7 @@ class RunningMesh:
         if hasattr(self, "world"):
             await self.world.retire(None, 0.1)
         await self.recorder.close()
+        await self.feed.close()
         await self.store.close()
         return left
 
@@ -192,10 +198,13 @@ class RunningMesh:
             listeners=self.listeners,
             unknown_roles=lambda count: self.metrics.count("unknown_roles_total", by=count),
             observed=self.metrics.graphql_operation,
-            telemetry=lambda plan: Several(PlanTelemetry(self.metrics, plan), self.recording.levels),
+            telemetry=lambda plan: Several(
+                PlanTelemetry(self.metrics, plan), self.recording.levels, self.feed.collected
+            ),
             recording=self.recording,
             catalog=self.catalog,
             admitted=lambda authenticate: counted(self.metrics, authenticate),
+            followed=self.feed.observed,
         )
         return await make_world(plan, needs, before)
 
@@ -213,7 +222,9 @@ class RunningMesh:
 
     async def _register(self, plan: Plan) -> None:
         await self.store.register(plan, self.resolver)
+        await self.store.deployed(plan, self.start.config, self.built.sources)
         self.catalog.forget()
+        await self.feed.use(plan)
 
     async def _watch(self) -> None:
         async for _ in changes(self.start.config, lambda: self.built.loaded):

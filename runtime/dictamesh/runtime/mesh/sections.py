@@ -7,7 +7,6 @@ from typing import Any
 from dictamesh.runtime.catalog.catalog import Catalog
 from dictamesh.runtime.catalog.errors import CatalogUnavailable, InvalidRequest
 from dictamesh.runtime.catalog.graphql import RESOLVERS, Batch, Listed, Opened
-from dictamesh.runtime.catalog.lineage import LineageUnavailable
 from dictamesh.runtime.catalog.sight import Sight
 from dictamesh.runtime.gateway.contract import RequestInfo
 from dictamesh.runtime.gateway.errors import GatewayError
@@ -32,8 +31,6 @@ def _resolver(batch: Batch) -> Resolver:
             failure = GatewayError("VALIDATION_ERROR", f"{str(fault).capitalize()}.")
         except CatalogUnavailable:
             failure = GatewayError("SOURCE_UNAVAILABLE", "The catalog cannot be reached.")
-        except LineageUnavailable:
-            failure = GatewayError("SOURCE_UNAVAILABLE", "This mesh keeps no lineage.")
         else:
             return [_cut(value) if isinstance(value, Listed) else value for value in values]
         raise failure

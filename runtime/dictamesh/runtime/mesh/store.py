@@ -3,6 +3,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from dictamesh.runtime.catalog import cluster
 from dictamesh.runtime.catalog.audit import AuditLog, open_audit
 from dictamesh.runtime.catalog.audit_file import FILE_NAME, import_jsonl
+from dictamesh.runtime.catalog.deployments import Deployment, remember
 from dictamesh.runtime.catalog.errors import CatalogUnavailable, RegistrationRejected
 from dictamesh.runtime.catalog.graph.derive import cardinality_of
 from dictamesh.runtime.catalog.migrate import status, up
@@ -22,6 +24,7 @@ from dictamesh.runtime.catalog.search.documents import documents
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.references import Resolver, shown
+from dictamesh.specs.diagnostics import Source
 from dictamesh.specs.model.mesh import Catalog
 
 _LOG = logging.getLogger("dictamesh.mesh")
@@ -46,6 +49,14 @@ class Store:
             await register(self.pool, registration(plan, resolver))
         except RegistrationRejected as error:
             raise StartFailed(f"the catalog refuses {error.subject}: {error.message}", "correct its spec") from None
+        except CatalogUnavailable as error:
+            raise StartFailed(error.message, error.cure) from None
+
+    async def deployed(self, plan: Plan, config: Path, sources: Mapping[str, Source]) -> None:
+        """Keep the spec files of what is served now; raises StartFailed."""
+        files = {name: source.text for name, source in sources.items()}
+        try:
+            await remember(self.pool, Deployment(plan.name, plan.hash, config.name, files))
         except CatalogUnavailable as error:
             raise StartFailed(error.message, error.cure) from None
 

@@ -14,7 +14,7 @@ from dictamesh.runtime.adapters.telemetry import SILENT, Telemetry
 from dictamesh.runtime.catalog.catalog import Catalog
 from dictamesh.runtime.compile.catalog_sdl import ROOT as CATALOG
 from dictamesh.runtime.compile.plan import Plan
-from dictamesh.runtime.gateway.contract import Authenticate
+from dictamesh.runtime.gateway.contract import Authenticate, Run
 from dictamesh.runtime.gateway.engines.tartiflette import EngineUnavailable
 from dictamesh.runtime.gateway.execution.run import Execution, make_run
 from dictamesh.runtime.gateway.serving import Observed, Serving, serving, unobserved
@@ -84,6 +84,7 @@ class Needs:
     recording: Recording | None = None
     catalog: Catalog | None = None
     admitted: Callable[[Authenticate], Authenticate] = lambda authenticate: authenticate
+    followed: Callable[[Run, Plan], Run] = lambda run, _plan: run
 
 
 async def make_world(plan: Plan, needs: Needs, before: World | None = None) -> World:
@@ -126,7 +127,7 @@ def _world(plan: Plan, needs: Needs, lines: Lines, secrets: dict[str, str]) -> W
         execution = replace(execution, sections={CATALOG: catalog_section(needs.catalog, seen.of)})
     run = make_run(execution)
     try:
-        served = serving(plan, run, needs.admitted(authenticator.principal), needs.observed)
+        served = serving(plan, needs.followed(run, plan), needs.admitted(authenticator.principal), needs.observed)
     except EngineUnavailable as missing:
         raise StartFailed("gateway.engine: tartiflette is not installed", str(missing)) from None
     return World(plan, lines, access, authenticator, served, seen)

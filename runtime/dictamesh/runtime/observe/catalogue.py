@@ -69,6 +69,8 @@ METRICS: tuple[Metric, ...] = (
     _counter("audit_rows_total", "Audit rows committed."),
     _counter("audit_failures_total", "Audit writes that failed."),
     _counter("catalog_entries_total", "What requests left for the catalog, by what became of it.", "what", "outcome"),
+    _counter("lineage_events_total", "Lineage events of the mesh, by what became of them.", "sink", "outcome"),
+    _counter("lineage_received_total", "Lineage events of others, by what became of them.", "outcome"),
     _counter("reloads_total", "Changes of the configuration seen, by what became of them.", "outcome"),
     _gauge("plan_info", "1 for the plan that runs, by the start of its hash.", "hash"),
     _gauge("entity_info", "1 for each entity of the plan that runs.", "server", "product", "entity"),
@@ -104,6 +106,8 @@ OUTCOMES: Mapping[str, tuple[str, ...]] = {
     "source_requests_total": _CALL_ENDS,
     "source_attempts_total": _CALL_ENDS,
     "cache_requests_total": ("hit", "miss", "stale"),
+    "lineage_events_total": ("sent", "dropped", "refused"),
+    "lineage_received_total": ("taken", "known", "refused"),
     "reloads_total": ("applied", "unchanged", "refused", "invalid", "failed"),
     "catalog_entries_total": ("written", "dropped"),
 }
@@ -114,6 +118,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "code": _CODES,
     "operation": ("get", "list", "batch", "lookup", "count", "describe", "health"),
     "layer": ("l1", "l2", "l3"),
+    "sink": ("http", "file", "catalog"),
     "to_state": ("closed", "half-open", "open"),
     "what": ("usage", "levels", "relations", "cache"),
 }

@@ -112,6 +112,10 @@ class Metrics:
             if entries:
                 self.count("catalog_entries_total", what, outcome, by=entries)
 
+    def lineage_received(self, outcome: str, events: int) -> None:
+        """Record what became of lineage events of others: `taken`, `known` or `refused`."""
+        self.count("lineage_received_total", outcome, by=events)
+
     def cache_lookup(self, layer: str, outcome: str, entity: str, times: int = 1) -> None:
         """Record look-ups in one cache layer: `hit`, `miss` or `stale`."""
         self.count("cache_requests_total", layer, outcome, entity, by=times)

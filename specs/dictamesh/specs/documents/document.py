@@ -122,14 +122,15 @@ def _place(node: Node, path: Path) -> Place | None:
     found: Place | None = None
     parent: Node | None = node
     for step in path:
-        place = _child_place(parent, step)
+        place = child_place(parent, step)
         if place is None:
             return found
         found, parent = place, _child(parent, step)
     return found
 
 
-def _child_place(node: Node | None, step: str | int) -> Place | None:
+def child_place(node: Node | None, step: str | int) -> Place | None:
+    """The place of a key's value or of an entry, as it is written there: for an alias that of the alias."""
     if isinstance(node, Mapping):
         return node.place(step) if isinstance(step, str) else None
     if isinstance(node, Sequence):

@@ -117,6 +117,23 @@ class Memory:
         return sorted(path for path in self._content if matches(pattern, path))
 
 
+class Overlay:
+    """Other files with the texts of some replaced, as a change that is not written yet is tried."""
+
+    __slots__ = ("_below", "_texts")
+
+    def __init__(self, below: Files, texts: Mapping[str, str]) -> None:
+        self._below = below
+        self._texts = texts
+
+    def read(self, path: str) -> bytes:
+        text = self._texts.get(inside(path) or "")
+        return self._below.read(path) if text is None else text.encode()[: MAX_BYTES + 1]
+
+    def glob(self, pattern: str) -> list[str]:
+        return self._below.glob(pattern)
+
+
 class Folder:
     """The files of a folder and below. Links are followed only to what lies inside the folder.
 

@@ -14,7 +14,7 @@ from dictamesh.specs.documents.nodes import Node, Sequence
 from dictamesh.specs.documents.reader import MAX_FAULTS, read
 from dictamesh.specs.suggest import suggest
 
-KINDS = ("Mesh", "DataProduct", "Policy", "Taxonomy")
+KINDS = ("Mesh", "DataProduct", "Policy", "Taxonomy", "Agreement")
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,8 @@ class Sequence:
         place = self.place(position)
         if place is None:
             return None
-        return self._inner.get(position) or Scalar(self.value[position], *place)
+        inner = self._inner.get(position)
+        return Scalar(self.value[position], *place) if inner is None else inner
 
 
 class Mapping:
@@ -90,7 +91,8 @@ class Mapping:
         place = self.place(key)
         if place is None:
             return None
-        return self._inner.get(key) or Scalar(self.value[key], *place)
+        inner = self._inner.get(key)
+        return Scalar(self.value[key], *place) if inner is None else inner
 
 
 Collection: TypeAlias = Sequence | Mapping

@@ -249,6 +249,9 @@ OPERATORS: tuple[Function, ...] = (
 TEXT_FUNCTIONS: tuple[Function, ...] = (
     Function("lower", "lower(a)", "lower case, one code point for one", _one(S, (S,)), _by(strings.lower)),
     Function("upper", "upper(a)", "upper case, one code point for one", _one(S, (S,)), _by(strings.upper)),
+    Function(
+        "md5", "md5(a)", "32 hexadecimal digits of the MD5 digest of the UTF-8 text", _one(S, (S,)), _by(strings.md5)
+    ),
     Function("initcap", "initcap(a)", "each word capitalised", _one(S, (S,)), _by(strings.initcap)),
     Function("length", "length(a)", "number of code points", _one(I, (S,)), _by(len)),
     Function(

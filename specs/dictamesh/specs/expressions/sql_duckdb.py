@@ -306,6 +306,7 @@ CALLS: dict[str, WriteCall] = {
     "lower": function("LOWER"),
     # DuckDB gives ß a capital letter, which the simple mapping of Unicode does not.
     "upper": template("ARRAY_TO_STRING(LIST_TRANSFORM(STRING_SPLIT(_0, 'ß'), LAMBDA x : UPPER(x)), 'ß')"),
+    "md5": function("MD5"),
     "initcap": sql_postgres.not_here("DuckDB has no initcap"),
     "length": template("CAST(LENGTH(_0) AS INTEGER)"),
     "trim": by_count("TRIM(_0, ' ')", "TRIM(_0, _1)"),

@@ -341,6 +341,7 @@ CALLS: dict[str, WriteCall] = {
     "like": _like,
     "lower": function("LOWER"),
     "upper": function("UPPER"),
+    "md5": function("MD5"),
     "initcap": not_here("PostgreSQL's locale decides what a word is for initcap"),
     "length": function("LENGTH"),
     "trim": by_count("BTRIM(_0)", "BTRIM(_0, _1)"),

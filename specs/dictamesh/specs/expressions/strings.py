@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Text functions with PostgreSQL's meaning; a position is a code point, case is mapped one code point to one."""
 
+import hashlib
 from collections.abc import Callable
 
 from dictamesh.specs.expressions.problems import ExpressionFailed
@@ -17,6 +18,10 @@ def lower(text: str) -> str:
 
 def upper(text: str) -> str:
     return text.upper() if text.isascii() else "".join(map(_upper, text))
+
+
+def md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def _lower(char: str) -> str:

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The four kinds of documents as frozen models; unknown keys are refused."""
+"""The five kinds of documents as frozen models; unknown keys are refused."""
 
+from dictamesh.specs.model.agreement import Agreement
 from dictamesh.specs.model.mesh import Gateway, Jwt, Limits, Mesh, Runtime, Security
 from dictamesh.specs.model.policy import Mask, Match, Policy, PolicyTest, Row, Rule
-from dictamesh.specs.model.product import Entity, EntitySource, Product, Property, Relation, SlaProperty
+from dictamesh.specs.model.product import Entity, EntitySource, Input, Product, Property, Relation, SlaProperty
 from dictamesh.specs.model.taxonomy import Tag, Taxonomy
 
 __all__ = [
+    "Agreement",
     "Entity",
     "EntitySource",
     "Gateway",
+    "Input",
     "Jwt",
     "Limits",
     "Mask",

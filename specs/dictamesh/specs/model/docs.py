@@ -22,6 +22,11 @@ _CONDITION = {
     "roles": "Roles of which the caller has one; absent: any caller.",
     "purposes": "Purposes of which the caller states one; absent: any or none.",
 }
+_PARTIES = {
+    "roles": "Roles of which the consumer has one; absent: any caller.",
+    "purposes": "Purposes of which the consumer states one; absent: any or none.",
+    "claims": "Values of which the consumer's claim has one.",
+}
 _ELEMENT = {
     "physicalName": "The column, table or path in the source; absent: the name itself.",
     "logicalType": "The type of its values; decides the GraphQL type.",
@@ -50,6 +55,7 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "audit": "How reads of personal data are recorded.",
         "usage": "How the use of fields is counted.",
         "cache": "The cache of rows in the process.",
+        "lineage": "Lineage events, sent and taken in.",
         "runtime": "Settings of the process.",
     },
     "Anonymous": {"sees": "The highest tier that strangers see in clear where no policy speaks."},
@@ -105,6 +111,8 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "size": "Rows kept of each entity.",
         "staleFor": "How long an expired row may stand in for a source that fails (last known good).",
     },
+    "Lineage": {"openlineage": "Where events of the mesh are sent."},
+    "OpenLineage": {"apiKey": "The bearer token for the collector, by reference."},
     "Resilience": {
         "timeout": "The longest that one attempt may take.",
         "rateLimit": "Calls per time; absent: no limit.",
@@ -160,8 +168,11 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "servers": "Servers of this product alone.",
         "source": "The server, and by entity how it is read.",
         "relations": "Relations from entities of this product.",
+        "inputs": "What its fields are made of in other products; tags and tiers flow along.",
         "graphql": "Names of root fields, by entity.",
         "cache": "How long rows may be kept.",
+        "notPersonal": "Fields and declared columns that look like personal data and are none, each with the reason: "
+        "`{Entity.field: reason}`. Neither `scan` nor a warning speaks of them.",
     },
     "Description": {
         "purpose": "What the product is for.",
@@ -257,6 +268,16 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "cardinality": "How many rows are at each end; many-to-many is two relations.",
         "inverse": "The field that leads back.",
     },
+    "Declassify": {
+        "reason": "Why less protection is enough, for whoever reviews it.",
+        "approver": "Who approved it.",
+    },
+    "Input": {
+        "through": "What breaks the flow of tags: hmac by a key that this mesh does not hold, or count.",
+        "key": "hmac: the name of the key, which must not be one of `security.keys`.",
+        "description": "What happens on the way, in words.",
+        "declassify": "Why the field is protected less than what it is made of; `diff` tells the privacy office.",
+    },
     "GraphqlNames": {"plural": "The root field of many rows.", "singular": "The root field of one row."},
     "Output": {
         "topic": "The topic; absent: `<domain>.<server>[.<entity>].entity_changed`.",
@@ -275,6 +296,8 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "match": "What it binds to.",
         "rules": "Rules for fields; the first that applies to the caller speaks.",
         "rows": "Rules for rows; the first that applies says which exist for the caller.",
+        "engine": "Who decides on fields: the rules, or a text in Cedar (allow and deny only).",
+        "cedar": "With `engine: cedar`: permit and forbid policies in Cedar; where none applies the policy is silent.",
         "onUse": "What callers for whom a field is not clear may still do with it.",
         "tests": "Tests that `validate` runs.",
     },
@@ -287,10 +310,16 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "where": "An SQL condition over the entity's fields; the rule speaks on the rows that it holds for.",
     },
     "Mask": {
-        "kind": "redact: `***REDACTED***`; nullify: null; partial: a few characters; hmac: a pseudonym.",
+        "kind": "redact: `***REDACTED***`; nullify: null; partial: a few characters; hmac: a pseudonym; token: one that"
+        " leads back to the value for whoever may see it; generalise: the group or multiple that a value belongs to;"
+        " truncate-date: its year, month or the like.",
         "keepFirst": "partial: characters left at the beginning (0).",
         "keepLast": "partial: characters left at the end (4).",
         "char": "partial: what stands for the others (`*`).",
+        "step": "generalise: numbers fall to a multiple of it, 37 to 30 by 10.",
+        "groups": "generalise: texts by the group that is served in their place.",
+        "other": "generalise: what a text of no group becomes; absent: null.",
+        "to": "truncate-date: the unit that stays; what is smaller becomes its beginning, in UTC.",
     },
     "Row": _CONDITION,
     "OnUse": {
@@ -298,7 +327,19 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "sort": "Sorting.",
         "group": "Grouping.",
         "relation": "Relating.",
+        "cursor": "Leafing through a list ordered by the field (`offset`), where sorting is allowed.",
     },
+    "Agreement": {
+        "name": "What rules of policies ask for under `agreements`.",
+        "owner": "Who answers for the products that may be used.",
+        "description": "What is agreed, in words.",
+        "consumer": "Who may use them; absent: whoever the rule is for.",
+        "status": "Whether it is approved; only then it is ever in force.",
+        "approver": "Who approved it; needed once it is.",
+        "startDate": "The first day on which it is in force (UTC); absent: from ever.",
+        "endDate": "The last day on which it is in force (UTC); absent: for ever.",
+    },
+    "Consumer": _PARTIES,
     "PolicyTest": {
         "as": "The caller; `{}` is anonymous.",
         "field": "The field under test: `product#Entity.field`.",
@@ -310,6 +351,7 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "roles": "The caller's roles.",
         "purpose": "The stated purpose.",
         "claims": "The caller's claims.",
+        "date": "The day of the call, for agreements; absent: no agreement is in force.",
     },
     "Expectation": {
         "effect": "What happens to the value.",
@@ -318,7 +360,12 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "value": "What is served.",
         "row": "Whether the row exists for the caller.",
     },
-    "Tag": {"description": "What the tag means.", "children": "Tags below this one."},
+    "Tag": {
+        "description": "What the tag means.",
+        "children": "Tags below this one.",
+        "names": "Names of columns that this tag is for: `patient no` is `patient_no`, `patientNo` and `PATIENT-NO`.",
+        "patterns": "RE2 patterns of values that this tag is for; one has to match a value as a whole.",
+    },
 }
 
 
@@ -384,6 +431,7 @@ owner: privacy-office
 match: {tags: [pii]}
 rules:
   - {name: desk, roles: [support], purposes: [service], effect: allow}
+  - {name: reports, agreements: [reports-of-sales], effect: mask, mask: {kind: token, key: pepper}}
   - {name: others, effect: mask, mask: {kind: hmac, key: pepper}}
 tests:
   - {as: {}, field: sales#Customer.email, value: ana@example.com, expect: {effect: mask, rule: others}}
@@ -401,6 +449,19 @@ apiVersion: dictamesh/v1
 kind: Taxonomy
 tags:
   pii: {pii: true, description: identifies a person, children: [email, phone]}
+""",
+    "Agreement": """\
+apiVersion: dictamesh/v1
+kind: Agreement
+name: reports-of-sales
+owner: sales-data
+description: Monthly reports.
+products: [sales]
+consumer: {roles: [analyst], purposes: [service]}
+status: approved
+approver: ana
+startDate: "2026-01-01"
+endDate: "2026-12-31"
 """,
 }
 """A small tree, one text per kind; together they are a mesh without a finding."""

@@ -90,6 +90,7 @@ class Gateway(Part):
     engine: Literal["graphql-core", "tartiflette"] = "graphql-core"
     introspection: bool = True
     page: Annotated[bool, Field(description="serve the page for browsers at GET /graphql")] = True
+    explain: Names = Field(default=(), description="roles whose callers may ask why an answer is as it is")
     limits: Limits = Limits()
     cors: Cors = Cors()
 
@@ -129,6 +130,32 @@ class Audit(Part):
         str | None,
         Field(description="a name in security.keys that turns subjects into tokens; default: one kept on disk"),
     ] = None
+
+
+class OpenLineage(Part):
+    """Where run events go besides the catalog, in the form of OpenLineage."""
+
+    url: Annotated[
+        str | None, Field(description="a collector, `http://` or `https://`; without a path `/api/v1/lineage` is added")
+    ] = None
+    api_key: Annotated[str, SecretMark()] | None = None
+    file: Annotated[str | None, Field(description="a file of JSON lines, relative to the mesh file")] = None
+    queries: Annotated[
+        Literal["none", "sampled", "all"],
+        Field(description="sampled: one run per job and `everySeconds` stands for all; all: one per operation"),
+    ] = "sampled"
+    every_seconds: Annotated[int, Field(ge=1, le=86_400, description="how long such a run collects")] = 60
+
+
+class Lineage(Part):
+    """Lineage that is observed: events sent, and events taken in at `POST /api/v1/lineage`."""
+
+    writers: Annotated[Names, Field(description="roles whose events are taken in; none by default")] = ()
+    strict: Annotated[
+        bool, Field(description="refuse events that lack a time, a run id, a producer or a schema, too")
+    ] = False
+    keep: Annotated[int, Field(ge=0, le=100_000, description="events sent that the catalog keeps to be read")] = 1000
+    openlineage: OpenLineage = OpenLineage()
 
 
 class Runtime(Part):
@@ -214,5 +241,6 @@ class Mesh(Part):
     audit: Audit = Audit()
     usage: Usage = Usage()
     cache: CacheSettings = CacheSettings()
+    lineage: Lineage = Lineage()
     resilience: dict[str, Resilience] = Field(default={}, description="per server name; 'default' for all others")
     runtime: Runtime = Runtime()

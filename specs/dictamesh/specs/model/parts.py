@@ -63,6 +63,12 @@ def _slug(value: str) -> str:
     return value
 
 
+def _reason(value: str) -> str:
+    if not value.strip():
+        raise ValueError("a reason is missing; say in a few words why")
+    return value
+
+
 def _one_or_many(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -81,6 +87,7 @@ Identifier = Annotated[
 Slug = Annotated[
     str, AfterValidator(_slug), Field(max_length=128, json_schema_extra={"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]*$"})
 ]
+Reason = Annotated[str, AfterValidator(_reason), Field(max_length=1000, json_schema_extra={"pattern": r"\S"})]
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)]
 OneOrMany = Annotated[
     tuple[str, ...],

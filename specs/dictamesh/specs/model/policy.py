@@ -5,10 +5,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from dictamesh.specs.model.agreement import Day
 from dictamesh.specs.model.parts import ApiVersion, Listed, OneOrMany, Part, Slug
 
 EffectName = Literal["allow", "mask", "deny"]
-MaskName = Literal["redact", "nullify", "partial", "hmac"]
+MaskName = Literal["redact", "nullify", "partial", "hmac", "token", "generalise", "truncate-date"]
+DateUnit = Literal["year", "quarter", "month", "week", "day", "hour"]
 
 
 class Selector(Part):
@@ -31,11 +33,17 @@ class Mask(Part):
     """How a value is made unreadable. Parameters belong to one kind each."""
 
     kind: MaskName
-    key: str | None = Field(default=None, description="hmac: a name in security.keys")
-    scope: Literal["mesh", "product"] | None = Field(default=None, description="hmac: equal pseudonyms within")
+    key: str | None = Field(default=None, description="hmac, token: a name in security.keys")
+    scope: Literal["mesh", "product"] | None = Field(
+        default=None, description="hmac, token: equal values give equal text within"
+    )
     keep_first: Annotated[int, Field(ge=0)] | None = None
     keep_last: Annotated[int, Field(ge=0)] | None = None
     char: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    step: Annotated[int | float, Field(gt=0, le=1e15)] | None = None
+    groups: dict[str, Annotated[tuple[str, ...], Listed, Field(min_length=1)]] | None = None
+    other: str | None = None
+    to: DateUnit | None = None
     otherwise: Literal["redact", "nullify"] | None = Field(
         default=None, description="what happens to fields whose type the mask does not fit"
     )
@@ -49,6 +57,9 @@ class Condition(Part):
     purposes: OneOrMany | None = None
     claims: dict[str, Annotated[tuple[Any, ...], Listed]] | None = Field(
         default=None, description="claim: values of which the principal has one"
+    )
+    agreements: OneOrMany | None = Field(
+        default=None, description="names of agreements of which one is in force for the caller and the product"
     )
 
 
@@ -73,6 +84,7 @@ class OnUse(Part):
     sort: Literal["deny", "allow"] = "deny"
     group: Literal["deny", "allow"] = "deny"
     relation: Literal["deny", "allow"] = "deny"
+    cursor: Literal["deny", "allow"] = "deny"
 
 
 class TestPrincipal(Part):
@@ -81,6 +93,7 @@ class TestPrincipal(Part):
     roles: Annotated[tuple[str, ...], Listed] | None = None
     purpose: str | None = None
     claims: dict[str, Any] = {}
+    date: Day | None = None
 
 
 class Expectation(Part):
@@ -113,7 +126,9 @@ class Policy(Part):
     owner: str
     description: str = ""
     match: Match
+    engine: Literal["rules", "cedar"] = "rules"
     rules: Annotated[tuple[Rule, ...], Listed] = ()
+    cedar: Annotated[str, Field(max_length=16_384)] | None = None
     rows: Annotated[tuple[Row, ...], Listed] = ()
     on_use: OnUse = OnUse()
     tests: Annotated[tuple[PolicyTest, ...], Listed] = ()

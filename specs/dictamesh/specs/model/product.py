@@ -15,6 +15,7 @@ from dictamesh.specs.model.parts import (
     OneOrMany,
     Part,
     PositiveDuration,
+    Reason,
     Slug,
 )
 
@@ -245,6 +246,27 @@ class Relation(Part):
     )
 
 
+class Declassify(Part):
+    """Why an output needs less protection than what it is made of, and who said so."""
+
+    reason: Annotated[str, Field(min_length=10)]
+    approver: str
+
+
+class Input(Part):
+    """An input port: fields that a field of this product is made of, elsewhere in the mesh.
+
+    The field carries their tags and the highest of their tiers, unless what it went `through` breaks the flow.
+    """
+
+    from_: OneOrMany = Field(alias="from", description="product#Entity.field, Entity.field of this product, or a list")
+    to: Annotated[str, Field(description="Entity.field of this product")]
+    through: Literal["hmac", "count"] | None = None
+    key: str | None = None
+    declassify: Declassify | None = None
+    description: str = ""
+
+
 class GraphqlNames(Part):
     """Names of an entity's root fields (S8)."""
 
@@ -295,6 +317,8 @@ class Product(Part):
     servers: Annotated[tuple[ProductServer, ...], Listed] = ()
     source: ProductSource
     relations: Annotated[tuple[Relation, ...], Listed] = ()
+    inputs: Annotated[tuple[Input, ...], Listed] = Field(default=(), description="what it is made of in other products")
     graphql: dict[str, GraphqlNames] = {}
     output: dict[str, Output] = Field(default={}, description="output ports by entity")
     cache: ProductCache = ProductCache()
+    not_personal: dict[str, Reason] = {}

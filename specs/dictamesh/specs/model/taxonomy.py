@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dictamesh.specs.model.parts import ApiVersion, Listed, Names, Part
+from dictamesh.specs.pii import KindName
 
 TIERS = ("public", "internal", "confidential", "restricted")
 
@@ -16,6 +17,11 @@ class Tag(Part):
     description: str = ""
     pii: Annotated[bool, Field(description="whether data under this tag is personal; its children inherit it")] = False
     children: Names = ()
+    detects: Annotated[
+        tuple[KindName, ...], Listed, Field(description="kinds of personal data that `scan` proposes this tag for")
+    ] = ()
+    names: Annotated[Names, Field(max_length=200)] = ()
+    patterns: Annotated[Names, Field(max_length=20)] = ()
 
 
 class Taxonomy(Part):

@@ -14,6 +14,7 @@ from dictamesh.specs.resolve.contract import check_contract
 from dictamesh.specs.resolve.declared import check_declared
 from dictamesh.specs.resolve.fields import FieldResolver
 from dictamesh.specs.resolve.keys import aliases
+from dictamesh.specs.resolve.lookalikes import Lookalikes, check_exclusions, excluded
 from dictamesh.specs.resolve.sensitivity import Vocabulary, declared
 from dictamesh.specs.resolve.servers import check_options, unknown_server
 from dictamesh.specs.resolved import Declared, Field, ResolvedEntity, ServerRef
@@ -61,7 +62,17 @@ def resolve_product(
             continue
         seen.add(entity.name)
         found.append(_entity(about, entity, place, findings))
+    _check_exclusions(product, found, findings)
     return found
+
+
+def _check_exclusions(product: Declared[Product], entities: Iterable[ResolvedEntity], findings: Findings) -> None:
+    if not product.model.not_personal or not product.sound(product.site / "schema"):
+        return
+    fields = {each.model.name: each.fields for each in entities}
+    columns = {each.model.name: [column.name for column in each.source.columns] for each in entities}
+    for code, at, message, hint in check_exclusions(product, fields, columns):
+        findings.add(code, at.key_span, message, hint)
 
 
 def _tags(tags: Iterable[str], site: Site, words: Vocabulary, findings: Findings) -> frozenset[str]:
@@ -90,7 +101,9 @@ def _entity(about: About, entity: Entity, site: Site, findings: Findings) -> Res
     binding_site = product.site / "source" / entity.name
     binding = (product.model.source.model_extra or {}).get(entity.name) or EntitySource()
     inherited = about.inherited | _tags(entity.tags, site, about.words, findings)
-    resolver = FieldResolver(product, entity, binding, site, binding_site, about.words, inherited, findings)
+    quiet = excluded(product.model, entity.name)
+    lookalikes = Lookalikes(about.words, quiet, findings)
+    resolver = FieldResolver(product, entity, binding, site, binding_site, about.words, inherited, lookalikes, findings)
     fields = resolver.resolve()
     key = _key(entity, resolver.places, fields, site, product, findings)
     _check_pii_key(binding, key, fields, binding_site, about.mesh, findings)

@@ -2,15 +2,16 @@
 """The fields of an entity: types, columns, expressions, and what each carries (S1..S3)."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dictamesh.specs.diagnostics import Findings
 from dictamesh.specs.documents import Site
-from dictamesh.specs.expressions import Scope
+from dictamesh.specs.expressions import Problems, Scope, check
 from dictamesh.specs.expressions.tree import Call, Column, Expr, Literal, columns
 from dictamesh.specs.model import Entity, EntitySource, Product, Property
 from dictamesh.specs.model.product import Element
 from dictamesh.specs.resolve.columns import Columns, leaves, said
+from dictamesh.specs.resolve.lookalikes import Lookalikes
 from dictamesh.specs.resolve.scopes import checked
 from dictamesh.specs.resolve.sensitivity import (
     Sensitivity,
@@ -18,7 +19,6 @@ from dictamesh.specs.resolve.sensitivity import (
     check_carried,
     declared,
     join,
-    looks_like_pii,
 )
 from dictamesh.specs.resolve.typing import element_type, items_of
 from dictamesh.specs.resolved import Declared, Field
@@ -36,6 +36,7 @@ class FieldResolver:
     binding_site: Site
     words: Vocabulary
     inherited: frozenset[str]
+    lookalikes: Lookalikes
     findings: Findings
     columns: Columns = field(default_factory=Columns)
     places: dict[str, tuple[Property, Site]] = field(default_factory=dict)
@@ -104,7 +105,7 @@ class FieldResolver:
         if found.kind is Kind.DECIMAL and found.precision is not None:
             expr = Call("cast", (Column((column,), DECIMAL),), found)
         if not members:
-            self._warn_pii(model, [column], effective, place)
+            self._warn_pii(model, model.name, [column], found, effective, place)
         return self._field(f"{self.address}.{model.name}", model, place, found, (column, expr), effective, members)
 
     def _type(self, model: Element, place: Site, members: tuple[Field, ...] | None) -> Type:
@@ -143,14 +144,23 @@ class FieldResolver:
         scope = Scope(names=names, groups={"self": _Own(self, read, place)})
         at = place / "transformLogic"
         expr = checked(model.transform_logic or "", scope, found, at, self.findings, self.address, self._cure)
+        written = self._written(model.transform_logic or "", found, names) if expr is not None and read else None
         names_read = sorted({path[0] for path in columns(expr)}) if expr is not None else []
         read.extend(filter(None, (self.columns.carried(column) for column in names_read)))
         findings = self.findings if self.product.sound(place) else Findings()
         effective = check_carried(self.own[model.name], join(read), "what it reads", place, findings)
-        self._warn_pii(model, names_read, effective, place)
-        return self._field(
-            f"{self.address}.{model.name}", model, place, found, (None, expr or Literal(None, found)), effective
-        )
+        self._warn_pii(model, model.name, names_read, found, effective, place)
+        value = (None, expr or Literal(None, found))
+        made = self._field(f"{self.address}.{model.name}", model, place, found, value, effective)
+        return replace(made, written=written)
+
+    def _written(self, text: str, wanted: Type, names: dict[str, Expr]) -> Expr | None:
+        """The tree with `self.` reads kept; None where a constant behind one decides the types of the others."""
+        own: dict[str, Expr] = {name: Column(("self", name), each.type) for name, each in self.done.items()}
+        try:
+            return check(text, Scope(names=names, groups={"self": own}), wanted)
+        except Problems:
+            return None
 
     def _cure(self, name: str, hint: str | None) -> str | None:
         if name in self.places:
@@ -159,13 +169,11 @@ class FieldResolver:
             return "A field is computed alike for everyone; use 'where' of a policy's rule."
         return hint
 
-    def _warn_pii(self, model: Property, read: list[str], effective: Sensitivity, place: Site) -> None:
-        suspects = [column for column in read if looks_like_pii(column)]
-        untagged = all(tag in self.words.tags for tag in model.tags) and self.product.sound(place)
-        if suspects and untagged and not self.words.is_pii(effective.tags):
-            message = f"'{model.name}' reads '{suspects[0]}', which looks like personal data, and has no pii tag"
-            at = place / ("name" if model.transform_logic is None else "transformLogic")
-            self.findings.warning("DM805", at, message, "Add a pii tag, or rename the column.")
+    def _warn_pii(
+        self, model: Property, path: str, read: list[str], type_: Type, effective: Sensitivity, place: Site
+    ) -> None:
+        if not self.words.is_pii(effective.tags) and self.product.sound(place):
+            self.lookalikes.warn(model, path, read, type_, place)
 
     def _field(
         self,
@@ -216,6 +224,8 @@ class FieldResolver:
         members = self._members(inner, address, path, inner_site(model, place), effective)
         found = self._type(model, place, members)
         column = model.physical_name or model.name
+        if not members:
+            self._warn_pii(model, address.partition("#")[2].partition(".")[2], [column], found, effective, place)
         return self._field(address, model, place, found, (column, Column((column,), found)), effective, members)
 
     def _check_short_columns(self) -> None:

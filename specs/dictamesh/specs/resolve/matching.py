@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which fields and entities a policy governs (S13)."""
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,10 +9,11 @@ from functools import lru_cache
 
 from dictamesh.specs.diagnostics import Findings
 from dictamesh.specs.documents import Site
+from dictamesh.specs.model import Agreement
 from dictamesh.specs.model.policy import Match, Selector
 from dictamesh.specs.model.taxonomy import TIERS
 from dictamesh.specs.resolve.sensitivity import Vocabulary, covers, unknown_tag
-from dictamesh.specs.resolved import Field, ResolvedEntity
+from dictamesh.specs.resolved import Declared, Field, ResolvedEntity
 from dictamesh.specs.suggest import suggest
 
 FieldTest = Callable[[ResolvedEntity, Field], bool]
@@ -19,21 +21,27 @@ FieldTest = Callable[[ResolvedEntity, Field], bool]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Everything that a selector may name. `every` is each field with its entity, members of objects included."""
+    """Everything that a policy may name. `every` is each field with its entity, members of objects included."""
 
     words: Vocabulary
     products: frozenset[str]
     complete: bool  # false where a document could not be read, so that a name may be one of its
     entities: Mapping[str, ResolvedEntity]
     every: tuple[tuple[ResolvedEntity, Field], ...]
+    agreements: Mapping[str, Declared[Agreement]] = dataclasses.field(default_factory=dict)
 
 
 def known(
-    words: Vocabulary, products: Iterable[str], entities: Mapping[str, ResolvedEntity], *, complete: bool
+    words: Vocabulary,
+    products: Iterable[str],
+    entities: Mapping[str, ResolvedEntity],
+    agreements: Mapping[str, Declared[Agreement]],
+    *,
+    complete: bool,
 ) -> Known:
-    """Gather everything that a selector may name."""
+    """Gather everything that a policy may name."""
     every = tuple((entity, each) for entity in entities.values() for each in every_field(entity.fields.values()))
-    return Known(words, frozenset(products), complete, entities, every)
+    return Known(words, frozenset(products), complete, entities, every, agreements)
 
 
 @lru_cache(maxsize=4096)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the mesh file itself may get wrong."""
 
+from urllib.parse import urlsplit
+
 from dictamesh.specs.diagnostics import Findings
 from dictamesh.specs.documents import Site, has_reference
 from dictamesh.specs.model import Mesh, Security
@@ -24,12 +26,37 @@ def check_mesh(mesh: Declared[Mesh], findings: Findings) -> None:
             near = suggest(name, [*model.servers, "default"])
             hint = f"did you mean '{near}'?" if near else "Name a server, or 'default'."
             findings.error("DM202", (site / "resilience" / name).key_span, f"there is no server '{name}'", hint)
+    check_each(model.gateway.explain, "roles", mesh, site / "gateway" / "explain", findings)
     if model.audit.key is not None:
         check_declared(model.audit.key, "keys", mesh, site / "audit" / "key", findings)
     check_each(model.catalog.editors, "roles", mesh, site / "catalog" / "editors", findings)
     check_each(model.usage.readers or (), "roles", mesh, site / "usage" / "readers", findings)
+    _check_lineage(mesh, findings)
     _check_bounds(model, site, findings)
     _check_address(mesh, findings)
+
+
+def _check_lineage(mesh: Declared[Mesh], findings: Findings) -> None:
+    lineage, site = mesh.model.lineage, mesh.site / "lineage"
+    check_each(lineage.writers, "roles", mesh, site / "writers", findings)
+    sent, place = lineage.openlineage, site / "openlineage"
+    if sent.url is not None and not has_reference(sent.url):
+        _check_collector(sent.url, place / "url", findings)
+    if sent.api_key is not None and sent.url is None and mesh.sound(place / "url"):
+        findings.error("DM260", place / "apiKey", "there is no collector to show this key to", "Add 'url'.")
+
+
+def _check_collector(url: str, at: Site, findings: Findings) -> None:
+    try:
+        parts = urlsplit(url)
+        host, user = parts.hostname, parts.username
+    except ValueError:
+        parts, host, user = urlsplit(""), None, None
+    if parts.scheme not in {"http", "https"} or not host:
+        hint = "Write http://host:port or https://host."
+        findings.error("DM260", at, "this is no address of a collector", hint)
+    elif user is not None:
+        findings.error("DM260", at, "the address holds credentials", "Use 'apiKey', by reference.", secret=True)
 
 
 def _check_security(security: Security, mesh: Declared[Mesh], findings: Findings) -> None:

@@ -8,16 +8,27 @@ from dictamesh.specs.diagnostics import Findings
 from dictamesh.specs.documents import Site
 from dictamesh.specs.expressions.tree import Expr
 from dictamesh.specs.model import Mask, Mesh, Policy, Rule
-from dictamesh.specs.model.policy import Condition, Selector
+from dictamesh.specs.model.policy import Row, Selector
+from dictamesh.specs.resolve.agreements import audience, check_named, warn_unagreed
+from dictamesh.specs.resolve.cedar import cedar_audiences, cedar_schema, check_cedar
+from dictamesh.specs.resolve.masks import made_for, mask_fits, mask_rule, same_for_all
 from dictamesh.specs.resolve.matching import Known, by_name, check_selector, matched, matched_entities
 from dictamesh.specs.resolve.rule_checks import check_conditions, check_effect
 from dictamesh.specs.resolve.scopes import Conditions
 from dictamesh.specs.resolve.sensitivity import rank
 from dictamesh.specs.resolved import Declared, Field, ResolvedEntity
-from dictamesh.specs.rules import Audience, Effect, FieldPolicy, FieldRule, MaskRule, RowPolicy, RowRule, RuleTable
-from dictamesh.specs.types import Kind
+from dictamesh.specs.rules import (
+    CedarResource,
+    CedarRules,
+    Effect,
+    FieldPolicy,
+    FieldRule,
+    MaskRule,
+    RowPolicy,
+    RowRule,
+    RuleTable,
+)
 
-FOR_STRINGS = frozenset({"partial", "hmac"})
 SENSITIVE = rank("confidential")
 
 
@@ -56,26 +67,31 @@ def _bind(declared: Declared[Policy], binder: Binder) -> None:
     check_selector(policy.match, site / "match", binder.known, findings, sound=sound)
     sound = sound and bool(policy.match.model_fields_set)
     unsaid = declared.sound(site / "rules") and declared.sound(site / "rows")
-    if not policy.rules and not policy.rows and unsaid:
+    by_cedar = check_cedar(policy, site, binder.mesh, binder.known, findings)
+    if not policy.rules and not policy.rows and policy.engine == "rules" and unsaid:
         findings.error("DM403", site / "name", f"policy '{policy.name}' says nothing", "Give it 'rules' or 'rows'.")
     check_conditions(policy.rules, site / "rules", binder.mesh, findings)
     check_conditions(policy.rows, site / "rows", binder.mesh, findings)
+    for key, entries in (("rules", policy.rules), ("rows", policy.rows)):
+        check_named(entries, site / key, binder.known, findings)
     for index, rule in enumerate(policy.rules):
         check_effect(rule, site / "rules" / index, declared, binder.mesh, findings)
-    if policy.rules and sound:
+    if by_cedar and sound:
+        _bind_cedar(policy, site, binder)
+    elif policy.rules and sound:
         _bind_fields(policy, site, binder)
     if policy.rows and sound:
         _bind_rows(policy, site, binder)
 
 
 def _bind_fields(policy: Policy, site: Site, binder: Binder) -> None:
+    findings = binder.findings
     pairs = list(matched(policy.match, binder.known))
     if not pairs:
         _warn_idle(policy, site, "field", binder)
     allows = by_name(policy.match)
     unfit: set[Site] = set()
-    use = policy.on_use
-    uses = (use.sort == "allow", use.group == "allow", use.relation == "allow")
+    uses = frozenset(use for use, said in policy.on_use if said == "allow")
     alike = [_alike(rule) for rule in policy.rules]
     places = [site / "rules" / index for index in range(len(policy.rules))]
     for entity, each in pairs:
@@ -83,17 +99,34 @@ def _bind_fields(policy: Policy, site: Site, binder: Binder) -> None:
             same or _field_rule(rule, entity, each, place, binder, unfit)
             for rule, same, place in zip(policy.rules, alike, places, strict=True)
         )
-        binder.fields.setdefault(each.address, []).append(FieldPolicy(policy.name, rules, allows, *uses))
+        binder.fields.setdefault(each.address, []).append(FieldPolicy(policy.name, rules, allows, uses))
+    warn_unagreed(policy.rules, {entity.product.name for entity, _ in pairs}, site / "rules", binder.known, findings)
     if not allows:
         _warn_silent(policy, [each for _, each in pairs if rank(each.tier) >= SENSITIVE], site, binder)
 
 
+def _bind_cedar(policy: Policy, site: Site, binder: Binder) -> None:
+    pairs, text = list(matched(policy.match, binder.known)), policy.cedar or ""
+    if not pairs:
+        _warn_idle(policy, site, "field", binder)
+    schema, audiences = cedar_schema(binder.mesh.model), cedar_audiences(text)
+    uses = frozenset(use for use, said in policy.on_use if said == "allow")
+    for entity, each in pairs:
+        name = each.address.removeprefix(f"{entity.address}.")
+        resource = CedarResource(
+            each.address, entity.address, entity.product.name, name, each.tier, each.tags, each.pii
+        )
+        rules = CedarRules(text, schema, resource, audiences)
+        bound = FieldPolicy(policy.name, (), by_name(policy.match), uses, rules)
+        binder.fields.setdefault(each.address, []).append(bound)
+
+
 def _alike(rule: Rule) -> FieldRule | None:
     """The rule where it is the same for every field; None where it depends on the field or its entity."""
-    if rule.where is not None or (rule.mask is not None and rule.mask.kind in FOR_STRINGS):
+    if rule.where is not None or rule.agreements is not None or (rule.mask and not same_for_all(rule.mask)):
         return None
     mask = MaskRule(rule.mask.kind) if rule.mask and rule.effect == "mask" else None
-    return FieldRule(rule.name, _audience(rule), Effect(rule.effect), mask)
+    return FieldRule(rule.name, audience(rule, "", {}), Effect(rule.effect), mask)
 
 
 def _warn_idle(policy: Policy, site: Site, what: str, binder: Binder) -> None:
@@ -120,36 +153,25 @@ def _field_rule(
     where: Expr | None = None
     if rule.where is not None:
         where = binder.conditions.check(rule.where, entity, here / "where", binder.findings)
-    mask = _mask_rule(rule.mask, entity, binder.mesh.model) if rule.mask and rule.effect == "mask" else None
-    if rule.mask and mask and mask.kind in FOR_STRINGS and not _fits(each):
-        if rule.mask.otherwise is not None:
-            mask = MaskRule(rule.mask.otherwise)
-        elif here not in unfit:
-            unfit.add(here)
-            what = "an enumeration" if each.type.values else str(each.model.logical_type)
-            message = f"'{mask.kind}' is for strings; {each.address} is {what}"
-            hint = "Add 'otherwise: redact' to the mask, or exclude the field."
-            binder.findings.error("DM405", here / "mask" / "kind", message, hint)
-    return FieldRule(rule.name, _audience(rule), Effect(rule.effect), mask, where)
+    mask = _fitting_mask(rule.mask, entity, each, here, binder, unfit) if rule.mask and rule.effect == "mask" else None
+    whom = audience(rule, entity.product.name, binder.known.agreements)
+    return FieldRule(rule.name, whom, Effect(rule.effect), mask, where)
 
 
-def _fits(each: Field) -> bool:
-    kind = each.type
-    while kind.kind is Kind.ARRAY and kind.item is not None:
-        kind = kind.item
-    if kind.kind is Kind.OBJECT:
-        return True  # a mask on an object acts on its leaves, each of which is matched by itself
-    return kind.kind is Kind.STRING and not kind.values
-
-
-def _mask_rule(mask: Mask, entity: ResolvedEntity, mesh: Mesh) -> MaskRule:
-    if mask.kind == "hmac":
-        scope = entity.product.id if mask.scope == "product" else mesh.name
-        return MaskRule("hmac", key=mask.key, scope=scope)
-    if mask.kind == "partial":
-        keep_last = 4 if mask.keep_last is None else mask.keep_last
-        return MaskRule("partial", keep_first=mask.keep_first or 0, keep_last=keep_last, char=mask.char or "*")
-    return MaskRule(mask.kind)
+def _fitting_mask(
+    mask: Mask, entity: ResolvedEntity, each: Field, here: Site, binder: Binder, unfit: set[Site]
+) -> MaskRule:
+    if mask_fits(mask, each):
+        return mask_rule(mask, (binder.mesh.model.name, entity.product.id))
+    if mask.otherwise is not None:
+        return MaskRule(mask.otherwise)
+    if here not in unfit:
+        unfit.add(here)
+        what = "an enumeration" if each.type.values else str(each.model.logical_type)
+        message = f"'{mask.kind}' is for {made_for(mask)}; {each.address} is {what}"
+        hint = "Add 'otherwise: redact' to the mask, or exclude the field."
+        binder.findings.error("DM405", here / "mask" / "kind", message, hint)
+    return MaskRule("redact")
 
 
 def _bind_rows(policy: Policy, site: Site, binder: Binder) -> None:
@@ -160,12 +182,18 @@ def _bind_rows(policy: Policy, site: Site, binder: Binder) -> None:
             hint = "Put the field rules into a policy of their own."
             binder.findings.error("DM406", (place / key).key_span, message, hint)
             return
-    entities = list(matched_entities(policy.match, binder.known.entities.values()))
+    entities, agreements = list(matched_entities(policy.match, binder.known.entities.values())), binder.known.agreements
     if not entities:
         _warn_idle(policy, site, "entity", binder)
+    products = {entity.product.name for entity in entities}
+    warn_unagreed(policy.rows, products, site / "rows", binder.known, binder.findings)
     for entity in entities:
         entries = tuple(
-            RowRule(row.name, _audience(row), _keep(row.keep, entity, site / "rows" / index / "keep", binder))
+            RowRule(
+                row.name,
+                audience(row, entity.product.name, agreements),
+                _keep(row, entity, site / "rows" / index, binder),
+            )
             for index, row in enumerate(policy.rows)
         )
         binder.rows.setdefault(entity.address, []).append(RowPolicy(policy.name, entries))
@@ -176,19 +204,11 @@ def _about_fields(selector: Selector | None) -> str | None:
     return next((key for key, value in given.items() if value is not None), None)
 
 
-def _keep(text: str, entity: ResolvedEntity, site: Site, binder: Binder) -> Expr | bool:
-    if text in {"all", "none"}:
-        return text == "all"
-    checked = binder.conditions.check(text, entity, site, binder.findings)
+def _keep(row: Row, entity: ResolvedEntity, site: Site, binder: Binder) -> Expr | bool:
+    if row.keep in {"all", "none"}:
+        return row.keep == "all"
+    checked = binder.conditions.check(row.keep, entity, site / "keep", binder.findings)
     return False if checked is None else checked
-
-
-def _audience(condition: Condition) -> Audience:
-    return Audience(
-        roles=frozenset(condition.roles) if condition.roles is not None else None,
-        purposes=frozenset(condition.purposes) if condition.purposes is not None else None,
-        claims=tuple(sorted((condition.claims or {}).items())),
-    )
 
 
 def _warn_different_masks(address: str, bound: list[FieldPolicy], binder: Binder) -> None:

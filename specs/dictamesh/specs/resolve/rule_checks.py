@@ -1,22 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a single policy may get wrong in its rules: names, conditions, effects, masks, rules that never speak."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import product
 
 from dictamesh.specs.diagnostics import Findings
 from dictamesh.specs.documents import Site
 from dictamesh.specs.model import Mesh, Policy, Rule
 from dictamesh.specs.model.policy import Condition
-from dictamesh.specs.resolve.declared import check_claim_values, check_declared, check_each
+from dictamesh.specs.resolve.declared import check_claim_values, check_each
+from dictamesh.specs.resolve.masks import check_mask
 from dictamesh.specs.resolved import Declared
-
-PARAMETERS = {
-    "redact": frozenset[str](),
-    "nullify": frozenset[str](),
-    "partial": frozenset({"keep_first", "keep_last", "char"}),
-    "hmac": frozenset({"key", "scope"}),
-}
 
 
 def check_conditions(entries: Iterable[Condition], site: Site, mesh: Declared[Mesh], findings: Findings) -> None:
@@ -65,8 +59,8 @@ def _covering(entry: Condition, earlier: Iterable[Condition]) -> list[str]:
 
 
 def _asks_no_more(before: Condition, entry: Condition) -> bool:
-    """Whether a rule speaks on all rows, and to everyone whose claims the other asks for."""
-    if isinstance(before, Rule) and before.where is not None:
+    """Whether a rule speaks on all rows and days, and to everyone whose claims the other asks for."""
+    if (isinstance(before, Rule) and before.where is not None) or before.agreements is not None:
         return False
     mine = entry.claims or {}
     return all(
@@ -90,16 +84,4 @@ def check_effect(rule: Rule, site: Site, policy: Declared[Policy], mesh: Declare
     if rule.effect != "mask":
         message = f"effect '{rule.effect}' takes no mask"
         findings.error("DM404", (site / "mask").key_span, message, "Remove it, or write 'effect: mask'.")
-    allowed = PARAMETERS[mask.kind] | {"kind", "otherwise"}
-    for key in _keys(sorted(mask.model_fields_set - allowed)):
-        findings.error("DM404", (site / "mask" / key).key_span, f"'{mask.kind}' has no '{key}'", "Remove it.")
-    if mask.kind == "hmac" and mask.key is None:
-        findings.error("DM404", site / "mask", "'hmac' needs a key", "Add 'key:' with a name of security.keys.")
-    elif mask.kind == "hmac" and mask.key is not None:
-        check_declared(mask.key, "keys", mesh, site / "mask" / "key", findings)
-
-
-def _keys(names: Iterable[str]) -> Iterator[str]:
-    for name in names:
-        first, *rest = name.split("_")
-        yield first + "".join(part.title() for part in rest)
+    check_mask(mask, site / "mask", mesh, findings)

@@ -29,6 +29,8 @@ REFERENCES: Mapping[str, tuple[Path, ...]] = {
         ("security", "keys", "*"),
         ("security", "apiKeys", "*", "key"),
         ("catalog", "dsn"),
+        ("lineage", "openlineage", "url"),
+        ("lineage", "openlineage", "apiKey"),
     ),
     "DataProduct": (("servers", "*"),),
 }

@@ -1,34 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tiers and tags: what is declared, what is carried along, and what is declared too low (S2)."""
 
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dictamesh.specs.diagnostics import Findings
 from dictamesh.specs.documents import Site
 from dictamesh.specs.model.taxonomy import TIERS, Taxonomy
+from dictamesh.specs.pii import Names, TagChoice
 from dictamesh.specs.suggest import suggest
 
 RANKS: Mapping[str | None, int] = {tier: position for position, tier in enumerate(TIERS)}
-LOOKS_LIKE_PII = re.compile(
-    r"(^|_)(e_?mail|phone|mobile|telephone|iban|ssn|passport|birth_?(date|day)|date_of_birth|dob|first_?name|last_?name"
-    r"|surname|family_?name|given_?name|full_?name|street|tax_?id|credit_?card|card_?number)(_|$)",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
     """The tags of the taxonomy: every tag by its full name, and which of them are personal data (S6).
 
-    `complete` is false where a part of it could not be read, so that an unknown tag may be one of its.
+    `complete` is false where a part of it could not be read, so that an unknown tag may be one of its. `names` are
+    names of columns that it ties to tags, `choice` tells which tag means a kind of personal data.
     """
 
     tags: frozenset[str]
     pii: frozenset[str]
     file: str
     complete: bool = True
+    names: Names = field(default_factory=lambda: Names({}))
+    choice: TagChoice = field(default_factory=TagChoice)
 
     def is_pii(self, tags: Iterable[str]) -> bool:
         return any(tag in self.pii for tag in tags)
@@ -74,7 +72,10 @@ def vocabulary(taxonomy: Taxonomy, file: str, *, complete: bool) -> Vocabulary:
         if tag.pii:
             pii.update(names)
     personal = {tag for tag in tags for parent in pii if covers(parent, tag)}
-    return Vocabulary(frozenset(tags), frozenset(personal | pii), file, complete)
+    every = frozenset(personal | pii)
+    detects = {kind: name for name, tag in reversed(taxonomy.tags.items()) for kind in tag.detects if name in every}
+    own = Names({name: tag.names for name, tag in taxonomy.tags.items() if tag.names})
+    return Vocabulary(frozenset(tags), every, file, complete, own, TagChoice(every, detects))
 
 
 def declared(tier: str | None, tags: Iterable[str], site: Site, words: Vocabulary, findings: Findings) -> Sensitivity:
@@ -115,9 +116,3 @@ def check_carried(own: Sensitivity, carried: Sensitivity, what: str, site: Site,
         hint = f"Add {', '.join(missing)} to its tags."
         findings.error("DM207", place, f"the tags of {what} are missing: {', '.join(missing)}", hint)
     return join([own, carried])
-
-
-def looks_like_pii(name: str) -> bool:
-    """Whether a column's name is one that usually holds personal data."""
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
-    return LOOKS_LIKE_PII.search(snake.replace("-", "_").replace(".", "_")) is not None

@@ -4,8 +4,10 @@
 import re
 
 from dictamesh.specs.diagnostics import Findings
+from dictamesh.specs.documents import Site
 from dictamesh.specs.model import Taxonomy
 from dictamesh.specs.model.taxonomy import TIERS
+from dictamesh.specs.pii import PatternProblem, compile_pattern, joined, too_wide
 from dictamesh.specs.resolve.sensitivity import covers
 from dictamesh.specs.resolved import Declared
 
@@ -28,6 +30,7 @@ def check_taxonomy(taxonomy: Declared[Taxonomy], findings: Findings) -> None:
             if not TAG.match(child):
                 at = place / "children" / index
                 findings.error("DM104", at, f"'{child}' is no name for a tag", "Write words with dots between.")
+    _check_detection(model, site, findings)
     for name, tag in model.tags.items():
         for index, child in enumerate(tag.children):
             full = f"{name}.{child}"
@@ -40,3 +43,38 @@ def check_taxonomy(taxonomy: Declared[Taxonomy], findings: Findings) -> None:
         if "pii" in tag.model_fields_set and not tag.pii and parent is not None:
             message = f"'{name}' lies below '{parent}', which is personal data"
             findings.error("DM212", site / "tags" / name / "pii", message, "Leave it out, or move the tag elsewhere.")
+
+
+def _check_detection(model: Taxonomy, site: Site, findings: Findings) -> None:
+    """Record what `scan` could not work with: patterns, names and kinds."""
+    kinds: dict[str, str] = {}
+    named: dict[str, str] = {}
+    for name, tag in model.tags.items():
+        place = site / "tags" / name
+        for index, kind in enumerate(tag.detects):
+            first = kinds.setdefault(kind, name)
+            if first != name:
+                message = f"'{first}' detects '{kind}' already, and is the tag that is proposed"
+                findings.warning("DM811", place / "detects" / index, message)
+        for index, text in enumerate(tag.names):
+            if not joined(text):
+                message, hint = f"'{text}' has no word", "Write words as they stand in names of columns."
+                findings.error("DM104", place / "names" / index, message, hint)
+                continue
+            first = named.setdefault(joined(text), name)
+            if first != name:
+                message = f"the name '{text}' belongs to '{first}' already"
+                findings.warning("DM811", place / "names" / index, message)
+        for index, text in enumerate(tag.patterns):
+            _check_pattern(text, place / "patterns" / index, findings)
+
+
+def _check_pattern(text: str, at: Site, findings: Findings) -> None:
+    try:
+        pattern = compile_pattern(text)
+    except PatternProblem as problem:
+        hint = "Write a pattern of RE2; it has to match a value as a whole."
+        findings.error("DM104", at, f"the pattern cannot be used: {problem}", hint)
+        return
+    if too_wide(pattern):
+        findings.warning("DM810", at, "the pattern matches values that have nothing in common")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The second phase: documents to checked specs. Pure; touches no network, no database, no secret (DESIGN §1)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeVar
@@ -11,8 +11,10 @@ from pydantic import BaseModel
 from dictamesh.specs.collecting import uncollected
 from dictamesh.specs.diagnostics import Diagnostic, Findings, Severity, Source, in_file_order
 from dictamesh.specs.documents import Files, Loaded, load
-from dictamesh.specs.model import Mesh, Policy, Product, Taxonomy
+from dictamesh.specs.model import Agreement, Mesh, Policy, Product, Taxonomy
+from dictamesh.specs.resolve.agreements import check_agreements
 from dictamesh.specs.resolve.entities import resolve_product
+from dictamesh.specs.resolve.flows import resolve_flows
 from dictamesh.specs.resolve.inline_tests import check_tests
 from dictamesh.specs.resolve.links import resolve_links
 from dictamesh.specs.resolve.matching import known
@@ -70,20 +72,28 @@ def _specs(loaded: Loaded, manifests: Manifests, findings: Findings) -> Specs | 
     mesh = next(iter(_read(Mesh, "Mesh", loaded, findings)), None)
     products = _named(_read(Product, "DataProduct", loaded, findings), findings)
     policies = _named(_read(Policy, "Policy", loaded, findings), findings)
+    agreements = _named(_read(Agreement, "Agreement", loaded, findings), findings)
     words, taxonomy = _taxonomy(loaded, findings, lost=lost)
     if mesh is None:
         return None
     check_mesh(mesh, findings)
     _check_ids(products.values(), findings)
     entities = _entities(mesh, products, manifests, words, findings)
-    complete = not lost and len(products) == sum(each.kind == "DataProduct" for each in loaded.documents)
+    complete = not lost and _all_read(products, "DataProduct", loaded)
     links = resolve_links(products.values(), entities, findings, complete=complete)
+    flows = resolve_flows(products.values(), entities, mesh, findings, complete=complete)
     check_names(entities, links, findings)
     conditions = Conditions(entities, _by_holder(links), claim_types(mesh.model))
-    everything = known(words, products, entities, complete=complete)
+    check_agreements(agreements, mesh, products, findings, complete=complete)
+    complete = complete and _all_read(agreements, "Agreement", loaded)
+    everything = known(words, products, entities, agreements, complete=complete)
     rules = bind_policies(policies.values(), mesh, everything, conditions, findings)
     check_tests(policies.values(), everything, mesh, findings)
-    return Specs(mesh, taxonomy, products, policies, entities, links, rules, words.pii)
+    return Specs(mesh, taxonomy, products, policies, agreements, entities, links, flows, rules, words.pii)
+
+
+def _all_read(found: Sized, kind: str, loaded: Loaded) -> bool:
+    return len(found) == sum(each.kind == kind for each in loaded.documents)
 
 
 def _read(model: type[M], kind: str, loaded: Loaded, findings: Findings) -> list[Declared[M]]:
@@ -103,7 +113,7 @@ def _named(found: list[Declared[M]], findings: Findings) -> dict[str, Declared[M
         earlier = by_name.setdefault(name, each)
         if earlier is not each:
             message = f"'{name}' is declared already at {(earlier.site / 'name').span}"
-            hint = "Names of products and of policies are unique; rename one."
+            hint = "Names of products, of policies and of agreements are unique; rename one."
             findings.error("DM607", each.site / "name", message, hint)
     return dict(sorted(by_name.items()))
 

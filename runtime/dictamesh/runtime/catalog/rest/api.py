@@ -7,13 +7,13 @@ import orjson
 from aiohttp import web
 
 from dictamesh.runtime.catalog.catalog import Catalog
-from dictamesh.runtime.catalog.rest import entities, graph, history, products, search
+from dictamesh.runtime.catalog.rest import entities, graph, history, lineage, products, search
 from dictamesh.runtime.catalog.rest.openapi import openapi
 from dictamesh.runtime.catalog.rest.route import PREFIX, Route
 from dictamesh.runtime.catalog.rest.serving import Authenticate, serve
 
 ROUTES: tuple[Route, ...] = tuple(
-    route for each in (entities, graph, history, products, search) for route in each.ROUTES
+    route for each in (entities, graph, history, lineage, products, search) for route in each.ROUTES
 )
 
 

@@ -45,7 +45,6 @@ async def create_catalog_entity(call: Call) -> CatalogEntity:
 
     For callers with a role of `catalog.editors`. An archived one may be registered anew.
     """
-    _check_editor(call)
     body: ExternalEntity = call.body
     try:
         made = await external.create(call.catalog, body)
@@ -60,7 +59,6 @@ async def replace_catalog_entity(call: Call) -> CatalogEntity:
 
     For callers with a role of `catalog.editors`. What a spec declares is changed in its spec.
     """
-    _check_editor(call)
     known = await _seen(call, call["name"])
     try:
         made = await external.replace(call.catalog, known.entity_type, call.body)
@@ -75,7 +73,6 @@ async def archive_catalog_entity(call: Call) -> CatalogEntity:
 
     For callers with a role of `catalog.editors`. The entry stays, with status `archived`.
     """
-    _check_editor(call)
     known = await _seen(call, call["name"])
     try:
         made = await external.archive(call.catalog, known.entity_type)
@@ -128,7 +125,7 @@ async def _seen(call: Call, name: str) -> CatalogEntity:
     return entity
 
 
-def _check_editor(call: Call) -> None:
+def _admit_editor(call: Call) -> None:
     if not call.sight.has_role(call.catalog.plan().mesh.catalog.editors):
         raise RequestRefused("FORBIDDEN", "this needs a role of catalog.editors")
 
@@ -169,6 +166,7 @@ ROUTES = (
         create_catalog_entity,
         CatalogEntity,
         body=ExternalEntity,
+        admit=_admit_editor,
         status=201,
         faults=("CONFLICT",),
     ),
@@ -204,6 +202,7 @@ ROUTES = (
         CatalogEntity,
         (_NAME.in_path(),),
         body=ExternalFacts,
+        admit=_admit_editor,
         faults=("ENTITY_NOT_FOUND", "CONFLICT"),
     ),
     Route(
@@ -212,6 +211,7 @@ ROUTES = (
         archive_catalog_entity,
         CatalogEntity,
         (_NAME.in_path(),),
+        admit=_admit_editor,
         faults=("ENTITY_NOT_FOUND", "CONFLICT"),
     ),
     Route(

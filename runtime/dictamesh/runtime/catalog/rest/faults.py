@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers that are no success: the codes and the body of MC-13; texts are ours alone (S26)."""
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 Code = Literal[
     "INVALID_REQUEST",
@@ -39,7 +39,7 @@ MEANING: dict[Code, str] = {
 class RequestRefused(Exception):  # noqa: N818 - the name says what is the case
     """An answer other than a success; ``status`` where it is not that of the code."""
 
-    def __init__(self, code: Code, message: str, *, status: int | None = None, **details: str) -> None:
+    def __init__(self, code: Code, message: str, *, status: int | None = None, **details: Any) -> None:
         super().__init__(code, message)
         self.code: Code = code
         self.message = message
@@ -49,12 +49,12 @@ class RequestRefused(Exception):  # noqa: N818 - the name says what is the case
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What went wrong; ``details`` name the parameter or field at fault."""
+    """What went wrong; ``details`` name the parameter or field at fault, or list findings."""
 
     code: Code
     message: str
+    details: dict[str, Any]
     trace_id: str
-    details: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Routes of schemas, events and lineage (MC-11)."""
+"""Routes of schemas and events (MC-11)."""
 
 from dictamesh.runtime.catalog.history import (
     Event,
@@ -10,10 +10,8 @@ from dictamesh.runtime.catalog.history import (
     schema,
     schema_versions,
 )
-from dictamesh.runtime.catalog.lineage import DEFAULT_DEPTH, LARGEST_DEPTH, LineageGraph, LineageUnavailable, lineage
 from dictamesh.runtime.catalog.queries import Page
-from dictamesh.runtime.catalog.rest.faults import RequestRefused
-from dictamesh.runtime.catalog.rest.parameters import choice, instant, page, text, whole
+from dictamesh.runtime.catalog.rest.parameters import instant, page, text
 from dictamesh.runtime.catalog.rest.route import Call, Route
 
 
@@ -39,14 +37,6 @@ async def list_events(call: Call) -> Page[Event]:
     names = ("entity_type", "entity_id", "event_type", "trace_id", "since", "until")
     which = WhichEvents(**{name: call[name] for name in names})
     return await events(call.catalog, call.sight, which, call["limit"], call["offset"])
-
-
-async def get_lineage(call: Call) -> LineageGraph:
-    """Get the lineage around a product, an entity or a field."""
-    try:
-        return await lineage(call.catalog, call.sight, call["address"], call["direction"], call["depth"], call["as_of"])
-    except LineageUnavailable:
-        raise RequestRefused("ENTITY_NOT_FOUND", "this mesh keeps no lineage") from None
 
 
 ROUTES = (
@@ -82,20 +72,5 @@ ROUTES = (
             instant("until", "Before this instant."),
             *page(500, 50),
         ),
-    ),
-    Route(
-        "GET",
-        "/catalog/lineage/{address}",
-        get_lineage,
-        LineageGraph,
-        (
-            text("address", "`product`, `product#Entity` or `product#Entity.field`.").in_path().such_as("customers"),
-            choice(
-                "direction", "Where it comes from, where it goes, or both.", ("upstream", "downstream", "both"), "both"
-            ),
-            whole("depth", "How many steps far.", 1, LARGEST_DEPTH, DEFAULT_DEPTH),
-            instant("as_of", "As it was at this past instant; absent: now."),
-        ),
-        faults=("ENTITY_NOT_FOUND",),
     ),
 )

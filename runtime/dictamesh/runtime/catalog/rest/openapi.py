@@ -10,7 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from dictamesh.runtime.catalog.rest.faults import MEANING, STATUS, Code, FaultBody
 from dictamesh.runtime.catalog.rest.parameters import Parameter
-from dictamesh.runtime.catalog.rest.route import Route
+from dictamesh.runtime.catalog.rest.route import AnyJson, Route
 
 Mode = Literal["validation", "serialization"]
 _REF = "#/components/schemas/{model}"
@@ -62,7 +62,8 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     if route.parameters:
         found["parameters"] = [_parameter(each) for each in route.parameters]
     if route.body is not None:
-        body = _schema(route.body, "validation", schemas)
+        given = route.body
+        body = dict(given.schema) if isinstance(given, AnyJson) else _schema(given, "validation", schemas)
         found["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     return found
 

@@ -18,7 +18,7 @@ class Parameter:
     """A parameter in the path or the query.
 
     ``read`` raises ``ValueError``; ``told`` says what it takes, for the message. ``many``: it may be repeated, and its
-    value is a tuple.
+    value is a tuple. ``slashes``: in the path it may take several segments.
     """
 
     name: str
@@ -30,11 +30,12 @@ class Parameter:
     default: Any = None
     required: bool = False
     many: bool = False
+    slashes: bool = False
     example: str | None = None
 
-    def in_path(self) -> "Parameter":
-        """The same parameter as a segment of the path."""
-        return replace(self, place="path", required=True)
+    def in_path(self, *, slashes: bool = False) -> "Parameter":
+        """The same parameter as a segment of the path, or as all that is left of it."""
+        return replace(self, place="path", required=True, slashes=slashes)
 
     def needed(self) -> "Parameter":
         """The same parameter, which has to be there."""

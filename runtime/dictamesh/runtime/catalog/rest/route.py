@@ -34,11 +34,20 @@ Handler = Callable[[Call], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
+class AnyJson:
+    """A body that the handler reads by itself: JSON of at most ``most`` bytes, whatever its content type says."""
+
+    schema: Mapping[str, Any]
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """What ``method`` on ``path`` (below ``/api/v1``) does.
 
-    ``answer`` is the type of the body of a success; ``body`` the model of the request's. ``faults`` are codes of MC-13
-    besides those that every route may answer with. The first line of the handler's docstring is the summary.
+    ``answer`` is the type of the body of a success; ``body`` the model of the request's, read once ``admit`` did not
+    raise. ``faults`` are codes of MC-13 besides those that every route may answer with. The first line of the handler's
+    docstring is the summary.
     """
 
     method: Method
@@ -46,7 +55,8 @@ class Route:
     handler: Handler
     answer: Any
     parameters: tuple[Parameter, ...] = ()
-    body: type[BaseModel] | None = None
+    body: type[BaseModel] | AnyJson | None = None
+    admit: Callable[[Call], None] = lambda _call: None
     status: int = 200
     faults: tuple[Code, ...] = ()
     tag: str = "catalog"
@@ -54,6 +64,15 @@ class Route:
     @property
     def whole_path(self) -> str:
         return PREFIX + self.path
+
+    @property
+    def pattern(self) -> str:
+        """The whole path as aiohttp matches it."""
+        path = self.whole_path
+        for each in self.parameters:
+            if each.slashes:
+                path = path.replace(f"{{{each.name}}}", f"{{{each.name}:.+}}")
+        return path
 
     @property
     def name(self) -> str:

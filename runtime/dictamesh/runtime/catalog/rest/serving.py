@@ -3,8 +3,10 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
+import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -13,7 +15,7 @@ from dictamesh.runtime.catalog.catalog import Catalog
 from dictamesh.runtime.catalog.errors import CatalogUnavailable, EntityNotFound, InvalidRequest
 from dictamesh.runtime.catalog.rest.faults import Fault, FaultBody, RequestRefused
 from dictamesh.runtime.catalog.rest.parameters import Parameter
-from dictamesh.runtime.catalog.rest.route import PREFIX, Call, Route
+from dictamesh.runtime.catalog.rest.route import PREFIX, AnyJson, Call, Route
 from dictamesh.runtime.catalog.sight import Sight
 from dictamesh.runtime.governance.audit import AuditUnavailable
 from dictamesh.runtime.observe import trace
@@ -30,7 +32,7 @@ Authenticate = Callable[[web.Request], Awaitable[Sight | None]]
 
 def serve(routes: Iterable[Route], catalog: Catalog, authenticate: Authenticate) -> list[web.RouteDef]:
     """Route definitions for ``app.add_routes``; the application needs the middleware ``faults`` as well."""
-    return [web.route(route.method, route.whole_path, _handler(route, catalog, authenticate)) for route in routes]
+    return [web.route(route.method, route.pattern, _handler(route, catalog, authenticate)) for route in routes]
 
 
 def faults() -> Middleware:
@@ -65,8 +67,6 @@ def _refusal(error: Exception) -> RequestRefused:
         case web.HTTPMethodNotAllowed():
             allowed = ", ".join(sorted(error.allowed_methods))
             return RequestRefused("INVALID_REQUEST", f"this path takes {allowed}", status=405)
-        case web.HTTPRequestEntityTooLarge():
-            return RequestRefused("INVALID_REQUEST", f"the body is larger than {LARGEST_BODY} bytes", status=413)
         case web.HTTPNotFound():
             return RequestRefused("ENTITY_NOT_FOUND", "no such path")
         case web.HTTPException() if error.status < 500:
@@ -76,7 +76,7 @@ def _refusal(error: Exception) -> RequestRefused:
 
 
 def _written(refused: RequestRefused, trace_id: str, cause: Exception) -> web.Response:
-    fault = Fault(refused.code, refused.message, trace_id, refused.details)
+    fault = Fault(refused.code, refused.message, refused.details, trace_id)
     response = _json(refused.status, _FAULT.dump_json(FaultBody(fault)))
     if refused.status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="dictamesh"'
@@ -99,9 +99,11 @@ def _handler(route: Route, catalog: Catalog, authenticate: Authenticate) -> Hand
         if sight is None:
             raise RequestRefused("UNAUTHORIZED", "the catalog needs an authenticated principal")
         values = _values(route, request)
-        body = await _body(route.body, request) if route.body is not None else None
         current = trace.CURRENT.get()
-        call = Call(catalog, sight, current.trace_id if current else "", values, body)
+        call = Call(catalog, sight, current.trace_id if current else "", values)
+        route.admit(call)
+        if route.body is not None:
+            call = replace(call, body=await _body(route.body, request))
         answer = await route.handler(call)
         return _json(route.status, writer.dump_json(answer, by_alias=True))
 
@@ -138,19 +140,33 @@ def _fault(parameter: Parameter, text: str) -> RequestRefused:
     return RequestRefused("INVALID_REQUEST", text, parameter=parameter.name)
 
 
-async def _body(model: type[BaseModel], request: web.Request) -> BaseModel:
+async def _body(kind: type[BaseModel] | AnyJson, request: web.Request) -> Any:
+    if isinstance(kind, AnyJson):
+        return _value_of(await _bytes(request, kind.most))
     if request.content_type != "application/json":
         raise RequestRefused("INVALID_REQUEST", "send the body as application/json", status=415)
-    if (request.content_length or 0) > LARGEST_BODY:
-        raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, request.content_length or 0)
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, len(body))
     try:
-        return model.model_validate_json(bytes(body))
+        return kind.model_validate_json(await _bytes(request, LARGEST_BODY))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         place = ".".join(str(part) for part in first["loc"])[:256] or "body"
     raise RequestRefused("INVALID_REQUEST", "the body does not fit its description", field=place)
+
+
+async def _bytes(request: web.Request, most: int) -> bytes:
+    body = bytearray()
+    try:
+        while len(body) <= most and (chunk := await request.content.readany()):
+            body += chunk
+    except web.RequestPayloadError:
+        raise RequestRefused("INVALID_REQUEST", "the body cannot be read", field="body") from None
+    if len(body) > most:
+        raise RequestRefused("INVALID_REQUEST", f"the body is larger than {most} bytes", status=413)
+    return bytes(body)
+
+
+def _value_of(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise RequestRefused("INVALID_REQUEST", "the body is not JSON", field="body") from None

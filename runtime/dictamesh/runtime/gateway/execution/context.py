@@ -63,6 +63,7 @@ def paged(page: Page, below: EntityPick, context: Context, default: int) -> tupl
         order=tuple(Sort(name, descending) for name, descending in page.order),
         limit=limit + 1 if page.limit is None else limit,
         offset=page.offset,
+        veiled=context.view.key_hidden(below.entity),
     )
     return ask, limit
 

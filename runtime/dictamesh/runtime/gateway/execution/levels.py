@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Level-wise execution: all that a level needs is fetched together, then comes the next level (S10, S11, DL-1..3)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -50,12 +50,12 @@ def _merged(branches: list[Branch], context: Context) -> list[_Fetch]:
         ask = Ask(fields_of(pick.below, context), limit=None if pick.link.by_key else _ENOUGH_TO_TELL)
         if pick.page is not None:
             ask, _ = paged(pick.page, pick.below, context, context.limits.relation_limit)
-        shape = (pick.link.target, pick.link.theirs, ask.where, ask.order, ask.limit, ask.offset)
+        shape = (pick.link.target, pick.link.theirs, replace(ask, fields=frozenset()))
         known = merged.get(shape)
         if known is None:
             merged[shape] = _Fetch(pick.link.target, pick.link.theirs, ask, [branch])
         else:
-            joined = Ask(known.ask.fields | ask.fields, ask.where, (), ask.order, ask.limit, ask.offset)
+            joined = replace(known.ask, fields=known.ask.fields | ask.fields)
             merged[shape] = _Fetch(known.address, known.names, joined, [*known.branches, branch])
     return list(merged.values())
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Execution as the front of the gateway calls it: check uses, fetch, mask, audit, answer."""
 
+import hmac
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -20,6 +21,7 @@ from dictamesh.runtime.gateway.contract import Node, Outcome, PreparedOperation,
 from dictamesh.runtime.gateway.errors import GatewayError, message
 from dictamesh.runtime.gateway.execution.audit import Occasion, reads, refusals
 from dictamesh.runtime.gateway.execution.context import Context
+from dictamesh.runtime.gateway.execution.explained import explained
 from dictamesh.runtime.gateway.execution.levels import execute
 from dictamesh.runtime.gateway.execution.lookahead import Names, look_ahead, names, section_picks
 from dictamesh.runtime.gateway.execution.picks import EntityPick, FieldPick, RootPick, entity_picks
@@ -29,10 +31,12 @@ from dictamesh.runtime.gateway.execution.telling import Follower, used_addresses
 from dictamesh.runtime.gateway.execution.uses import forbidden_uses
 from dictamesh.runtime.governance.access import Access
 from dictamesh.runtime.governance.audit import AuditRow, AuditSink, AuditUnavailable
+from dictamesh.runtime.governance.explain import as_json
 from dictamesh.runtime.governance.principal import Principal
 
 log = logging.getLogger("dictamesh.execution")
 
+_UNEXPLAINED = "Decisions are explained to callers with a role that gateway.explain names."
 _UNAUDITED = "The answer is withheld because the audit log cannot be written."
 
 
@@ -62,6 +66,11 @@ class Execution:
     follower: Follower | None = None
     sections: Sections = field(default_factory=lambda: {CATALOG: None})
 
+    @property
+    def salt(self) -> str:
+        """What digests of hidden keys are salted with: the same for every replica that shares the audit key."""
+        return hmac.digest(self.audit_key, b"order of hidden keys", "sha256").hex()
+
 
 def make_run(execution: Execution) -> Run:
     """Return the function that executes operations, see `contract.Run`; raises MaskKeyMissing."""
@@ -89,6 +98,7 @@ class _Running:
         execution = self.execution
         access = execution.access_for(self.principal)
         roots = look_ahead(operation, self.known)
+        explain = self._explanation(roots)
         refused = forbidden_uses(roots, access, execution.plan.entities)
         if refused:
             await self._record(refusals(refused, execution.plan.entities, self._occasion()))
@@ -99,7 +109,16 @@ class _Running:
         picks = list(entity_picks(roots))
         await self._record(reads(picks, context.served, access, self._occasion()))
         execution.used(self.principal, used_addresses(roots, execution.plan.entities))
-        return Outcome(root, _extensions(picks, context))
+        return Outcome(root, {**_extensions(picks, context), **explain})
+
+    def _explanation(self, roots: tuple[RootPick, ...]) -> dict[str, Any]:
+        if not self.info.explain:
+            return {}
+        plan = self.execution.plan
+        if not self.principal.roles & set(plan.mesh.gateway.explain):
+            raise GatewayError("FORBIDDEN", _UNEXPLAINED)
+        decisions, uses = explained(roots, plan, self.principal, self.execution.now().date())
+        return {"explain": {"decisions": [as_json(each) for each in decisions], "uses": uses}}
 
     async def _fetched(self, operation: PreparedOperation, roots: tuple[RootPick, ...], context: Context) -> Node:
         """Fetch entities and sections side by side."""
@@ -125,6 +144,7 @@ class _Running:
             parameters={**access.parameters, "now": now, "today": now.date()},
             spent=Spent(operation.limits.rows),
             max_scan=operation.limits.max_scan,
+            salt=self.execution.salt,
         )
         view = View(access, shared.parameters, self.pseudonyms)
         return Context(self.execution.adapters, view, shared, operation.limits, self.execution.follower)

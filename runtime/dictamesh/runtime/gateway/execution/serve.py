@@ -27,6 +27,12 @@ class View:
     parameters: Mapping[str, Any]
     surrogates: Surrogates
 
+    def key_hidden(self, entity: EntityPlan) -> bool:
+        """Whether the order of keys would tell the caller of values that are not shown."""
+        return entity.surrogate is not None or not all(
+            self.access.field(entity.field(name).address).clear for name in entity.key
+        )
+
     def serializer(self, field: FieldPlan) -> Serializer:
         """Return the masks of a field; conditions read the clock of this operation."""
         return self.access.serializer(field, self.parameters)

@@ -22,6 +22,12 @@ def forbidden_uses(roots: tuple[RootPick, ...], access: Access, entities: Entiti
     return [refused[address] for address in sorted(refused)]
 
 
+def all_uses(roots: tuple[RootPick, ...], access: Access, entities: Entities) -> list[tuple[FieldPlan, Use, bool]]:
+    """Return every field that an operation uses other than by showing it, how, and whether the caller may."""
+    found = {(field.address, use): field for field, use in _uses(roots, access, entities)}
+    return [(field, use, _permitted(field, use, access, entities)) for (_, use), field in sorted(found.items())]
+
+
 def _permitted(field: FieldPlan, use: Use, access: Access, entities: Entities) -> bool:
     entity = entities[field.address.rpartition(".")[0]]
     if use != "relation" and entity.surrogate is not None and field.name in entity.key:
@@ -54,6 +60,8 @@ def _of_page(entity: EntityPlan, page: Page, access: Access, entities: Entities)
             yield from _of_ends(entity, link, access, entities)
     for name, _ in page.order:
         yield entity.field(name), "sort"
+        if page.offset:
+            yield entity.field(name), "cursor"  # leafing tells the rank of every row
 
 
 def _of_ends(entity: EntityPlan, link: LinkPlan, access: Access, entities: Entities) -> Iterator[Found]:

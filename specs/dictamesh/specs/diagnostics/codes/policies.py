@@ -58,4 +58,22 @@ CODES: tuple[Code, ...] = (
         "The policies decide otherwise than an inline test expects.",
         "Correct the policy, or the test.",
     ),
+    Code(
+        "DM410",
+        "agreement that cannot be",
+        "An agreement that ends before it begins, or is approved by nobody.",
+        "Follow the hint of the finding.",
+    ),
+    Code(
+        "DM411",
+        "unknown agreement",
+        "A rule asks for an agreement that no document declares, and would never speak.",
+        "Correct the name, or add the Agreement document.",
+    ),
+    Code(
+        "DM412",
+        "Cedar that cannot decide",
+        "A policy by Cedar whose text is missing, does not parse, or asks for what callers and fields do not have.",
+        "Follow the hint of the finding; docs/how-to/write-policies.md shows what a text may ask for.",
+    ),
 )

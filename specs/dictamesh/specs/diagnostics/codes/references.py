@@ -124,4 +124,28 @@ CODES: tuple[Code, ...] = (
         "Keys stand in catalog, cache, audit and topics; a key with a pii tag needs a surrogate or a reason (S6).",
         "Add surrogate or allowPiiKey under the entity's source.",
     ),
+    Code(
+        "DM230",
+        "less protected than its input",
+        "A field has a lower tier or fewer tags than a field of another product that it is made of.",
+        "Raise the classification, add the tags, or give declassify with a reason and an approver.",
+    ),
+    Code(
+        "DM231",
+        "input that breaks nothing",
+        "An input says that something breaks the flow of tags, and it does not: the mesh holds the key of the hmac.",
+        "Follow the hint of the finding.",
+    ),
+    Code(
+        "DM232",
+        "unknown end of an input",
+        "An input names a field that does not exist, or one that cannot be its end.",
+        "Write product#Entity.field for 'from', and Entity.field of this product for 'to'.",
+    ),
+    Code(
+        "DM260",
+        "collector of lineage events",
+        "An address that no event can be sent to, or that holds credentials; or a key for no collector.",
+        "Write the collector's address as http://host:port or https://host, and its key under apiKey, by reference.",
+    ),
 )

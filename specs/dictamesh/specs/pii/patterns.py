@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Patterns that a taxonomy gives for values, run by RE2: time linear in the value, whatever the pattern."""
+
+from typing import Any, Protocol
+
+MAX_PATTERN = 500  # characters
+MAX_MEMORY = 1 << 20  # bytes that one compiled pattern may need
+MAX_VALUE = 1000  # characters of a value that are looked at
+
+_PROBES = ("", "a", "Zq", "7", "40219", "x-1", "two words", "§ 1", "ÄÖ ÜÉ")
+_FAULTS = (
+    ("invalid perl operator", "it looks around (?=, ?!, ?<), which a linear engine cannot"),
+    ("invalid escape sequence", "it has an escape that is not known, such as a reference back to a group"),
+    ("missing ]", "a [ is not closed"),
+    ("missing )", "a ( is not closed"),
+    ("unexpected )", "a ) closes nothing"),
+    ("no argument for repetition", "a repetition has nothing to repeat"),
+    ("bad repetition operator", "two repetitions stand together"),
+    ("invalid repetition size", "it repeats more than 1,000 times"),
+    ("invalid character class", "a class of characters in it is not known"),
+    ("invalid named capture", "the name of a group is not well formed"),
+    ("trailing \\", "it ends in a \\"),
+    ("pattern too large", "it needs too much memory"),
+)
+
+
+class Pattern(Protocol):
+    """A compiled pattern."""
+
+    def fullmatch(self, text: str) -> Any: ...
+
+
+class PatternProblem(ValueError):  # noqa: N818 - what is wrong with a text of the user, told as a diagnostic
+    """A pattern cannot be used; the text is ours and says why."""
+
+
+def compile_pattern(text: str) -> Pattern:
+    """Compile a pattern that has to match whole values; raises PatternProblem."""
+    import re2  # noqa: PLC0415 - most taxonomies have no patterns, and `validate` starts often
+
+    if len(text) > MAX_PATTERN:
+        raise PatternProblem(f"it is longer than {MAX_PATTERN} characters")
+    options = re2.Options()
+    options.max_mem = MAX_MEMORY
+    options.log_errors = False
+    try:
+        found: Pattern = re2.compile(text, options)
+    except re2.error as error:
+        told = str(error)
+        raise PatternProblem(
+            next((ours for theirs, ours in _FAULTS if theirs in told), "RE2 does not take it")
+        ) from None
+    return found
+
+
+def too_wide(pattern: Pattern) -> bool:
+    """Whether a pattern matches values that have nothing in common, or no text at all."""
+    matched = sum(1 for probe in _PROBES if pattern.fullmatch(probe))
+    return bool(pattern.fullmatch("")) or matched > len(_PROBES) // 2

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attacks on masked fields: each works without protection, and with it tells nothing (S19, S20).
+
+An attack is refused before any source is asked, or the answer is the same to the byte in two worlds that differ only in
+the masked values.
+"""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+
+from tests.e2e.probing.attacks import OPERATIONS
+from tests.e2e.probing.worlds import BADGES, CLOSED, ONE, OPEN, TWO, World, answers, world
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ENOUGH = 60
+
+
+@dataclass(frozen=True)
+class Worlds:
+    """The two worlds with policies, and without."""
+
+    closed: tuple[World, World]
+    open: tuple[World, World]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def worlds(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Worlds]:
+    folder = tmp_path_factory.mktemp("worlds")
+    folder.chmod(0o755)
+    async with AsyncExitStack() as stack:
+        made = [
+            await stack.enter_async_context(world(folder / f"{policies}-{name}", rows, BADGES[name], text))
+            for policies, text in (("closed", CLOSED), ("open", OPEN))
+            for name, rows in (("one", ONE), ("two", TWO))
+        ]
+        yield Worlds((made[0], made[1]), (made[2], made[3]))
+
+
+Attack = Callable[[World], Awaitable[str]]
+
+
+def operation(query: str) -> Attack:
+    async def attack(target: World) -> str:
+        return await target.said(query)
+
+    return attack
+
+
+async def by_variables(target: World) -> str:
+    query = "query Q($f: PersonFilter, $o: [PersonOrder!]) { people(filter: $f, orderBy: $o) { id } }"
+    return await target.said(query, variables={"f": {"email": {"like": "a%"}}, "o": [{"pay": "DESC"}]})
+
+
+async def by_one_of_several_operations(target: World) -> str:
+    query = 'query A { people { id } } query B { people(filter: {email: {like: "a%"}}) { id } }'
+    return await target.said(query, operationName="B")
+
+
+async def after_somebody_else(target: World) -> str:
+    """A cached row is a whole row: what a chief has read must not come out for a reader."""
+    await target.said("{ guest(id: 2) { email secret pay } guests { email } }", "chief")
+    return await target.said("{ guest(id: 2) { email secret pay note } }")
+
+
+async def by_an_explanation(target: World) -> str:
+    return await target.said("{ people { id email pay share } }", extensions={"explain": True})
+
+
+async def by_a_stranger(target: World) -> str:
+    return await target.said("{ people { id email secret iban born pay } }", None)
+
+
+async def by_a_key_that_is_a_value(target: World) -> str:
+    """A key that is personal data is looked up by its pseudonym alone."""
+    return await target.said('{ badge(code: "A-1") { colour } }')
+
+
+async def by_get(target: World) -> str:
+    return await target.got("/graphql?query=%7B%20people%7Bid%20email%20secret%7D%20%7D")
+
+
+OTHERS: dict[str, Attack] = {
+    "filter and order in variables": by_variables,
+    "the second of two operations": by_one_of_several_operations,
+    "a row that somebody else has read": after_somebody_else,
+    "an explained answer": by_an_explanation,
+    "a stranger": by_a_stranger,
+    "a GET request": by_get,
+}
+ATTACKS: dict[str, Attack] = {**{name: operation(query) for name, query in OPERATIONS.items()}, **OTHERS}
+
+
+def refused(text: str) -> bool:
+    body = text.partition(" ")[2] if text[:3].isdigit() else text
+    told = answers(body)
+    return "data" not in told and [each["extensions"]["code"] for each in told["errors"]] == ["FORBIDDEN"]
+
+
+async def test_there_are_enough() -> None:
+    assert len(ATTACKS) >= ENOUGH
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+async def test_an_attack_tells_nothing(worlds: Worlds, name: str) -> None:
+    attack = ATTACKS[name]
+    one, two = [await attack(each) for each in worlds.open]
+    assert one != two, "without protection the attack does not work"
+    assert '"VALIDATION_ERROR"' not in one
+    calls = [await each.asked() for each in worlds.closed]
+    said = [await attack(each) for each in worlds.closed]
+    assert said[0] == said[1]
+    if refused(said[0]):
+        assert [await each.asked() for each in worlds.closed] == calls, "a source was asked"
+    assert said[0] != one
+
+
+async def test_a_hidden_key_is_found_by_its_pseudonym_alone(worlds: Worlds) -> None:
+    for each in worlds.closed:
+        assert answers(await by_a_key_that_is_a_value(each))["data"] == {"badge": None}
+
+
+async def test_whoever_may_see_sees(worlds: Worlds) -> None:
+    """The masks above are of the policies, not of a mesh that shows nothing."""
+    for each, rows in zip(worlds.closed, (ONE, TWO), strict=True):
+        told = answers(await each.said("{ people { id email pay } }", "chief"))
+        assert [(row["id"], row["email"], row["pay"]) for row in told["data"]["people"]] == [
+            (row[0], row[3], row[8]) for row in rows
+        ]
+
+
+async def test_no_masked_value_stands_in_logs_and_metrics(worlds: Worlds) -> None:
+    for each, rows in zip(worlds.closed, (ONE, TWO), strict=True):
+        sinks = "".join(each.runtime.output + each.runtime.errors) + await each.runtime.metrics()
+        values = [str(cell) for row in rows for cell in row[3:8] if isinstance(cell, str)]
+        assert [value for value in values if value in sinks] == []
+        assert json.loads((await each.got("/health/ready")).partition(" ")[2])
