@@ -19,6 +19,7 @@ from tests.integration.execution.catalog import Known, known
 from tests.integration.execution.conftest import EXAMPLES
 from tests.integration.execution.harness import Running
 from tests.integration.execution.test_catalog import CALLERS
+from tests.support.postgres import postgres15_dsn  # noqa: F401  (a fixture)
 from tests.support.sights import Sees
 
 ODD = [
@@ -42,9 +43,15 @@ ODD = [
 ]
 
 
+@pytest.fixture(params=["embedded_dsn", "postgres15_dsn"], ids=["embedded", "postgres15"])
+def server(request: pytest.FixtureRequest) -> str:
+    found: str = request.getfixturevalue(request.param)
+    return found
+
+
 @pytest.fixture
-async def mesh(example: Running, embedded_dsn: str) -> AsyncIterator[Known]:
-    async with known(example, embedded_dsn, EXAMPLES, {}, CALLERS) as found:
+async def mesh(example: Running, server: str) -> AsyncIterator[Known]:
+    async with known(example, server, EXAMPLES, {}, CALLERS) as found:
         yield found
 
 

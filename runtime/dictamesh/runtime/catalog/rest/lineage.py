@@ -15,7 +15,7 @@ from dictamesh.runtime.catalog.rest.faults import RequestRefused
 from dictamesh.runtime.catalog.rest.parameters import choice, instant, page, text, whole
 from dictamesh.runtime.catalog.rest.route import AnyJson, Call, Route
 from dictamesh.runtime.lineage.openlineage.observation import Observation
-from dictamesh.runtime.lineage.openlineage.reading import NotAnEvent, read_event
+from dictamesh.runtime.lineage.openlineage.reading import DATASETS, LONGEST, NotAnEvent, read_event
 
 LARGEST_BODY = 8 * 1024 * 1024  # bytes; events of Spark carry whole plans
 MOST_EVENTS = 1000  # of one request
@@ -101,7 +101,41 @@ def _read(given: list[Any], received: datetime, *, strict: bool) -> list[Observa
     return seen
 
 
-_EVENT = {"type": "object", "description": "A run, job or dataset event of OpenLineage 2-0-2."}
+_WORD = {"type": "string"}
+_NAME = {"type": "string", "maxLength": LONGEST, "pattern": r"^[^\u0000-\u001f]*$"}
+_FACETS = {
+    "type": "object",
+    "additionalProperties": {
+        "type": "object",
+        "properties": {"_producer": _WORD, "_schemaURL": _WORD, "_deleted": {"type": "boolean"}},
+    },
+}
+_NAMED: dict[str, Any] = {
+    "type": "object",
+    "required": ["namespace", "name"],
+    "properties": {"namespace": _NAME, "name": _NAME, "facets": _FACETS},
+}
+_DATASET = {**_NAMED, "properties": {**_NAMED["properties"], "inputFacets": _FACETS, "outputFacets": _FACETS}}
+_DATASETS = {"type": "array", "items": _DATASET, "maxItems": DATASETS}
+_EVENT = {
+    "type": "object",
+    "description": (
+        "An event of a run (run and job), a job, or a dataset, as OpenLineage 2-0-2 has it. What is not required here "
+        "may be missing, unless the mesh file says `lineage: {strict: true}`."
+    ),
+    "anyOf": [{"required": ["job"]}, {"required": ["dataset"]}],
+    "properties": {
+        "eventTime": _WORD,
+        "producer": _WORD,
+        "schemaURL": _WORD,
+        "eventType": {"type": "string", "enum": list(_STATES)},
+        "run": {"type": "object", "properties": {"runId": _WORD, "facets": _FACETS}},
+        "job": _NAMED,
+        "dataset": _DATASET,
+        "inputs": _DATASETS,
+        "outputs": _DATASETS,
+    },
+}
 ROUTES = (
     Route(
         "GET",
