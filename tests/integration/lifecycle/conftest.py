@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from dictamesh.runtime.catalog.graph.edges import upsert_edges
+from dictamesh.runtime.catalog.graph.values import Ref, SeenEdge
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.catalog.registration import register
 from dictamesh.runtime.compile.plan import Plan
@@ -130,15 +132,10 @@ class Shop:
         )
 
     async def edge(self, near: tuple[str, str], name: str, far: tuple[str, str]) -> None:
-        await self.pool.execute(
-            b"INSERT INTO dictamesh_entity_relationships (subject_catalog_id, subject_entity_type, subject_entity_id,"
-            b" relationship_type, relationship_cardinality, object_catalog_id, object_entity_type, object_entity_id)"
-            b" SELECT s.id, s.entity_type, %s, %s, 'many-to-one', o.id, o.entity_type, %s"
-            b" FROM dictamesh_entity_catalog s, dictamesh_entity_catalog o"
-            b" WHERE s.entity_type = %s AND o.entity_type = %s AND s.source_entity_id = '*'"
-            b" AND o.source_entity_id = '*'",
-            (near[1], name, far[1], near[0], far[0]),
-        )
+        """A relation as event consumers put it into the catalog."""
+        told = SeenEdge(Ref(*near), name, Ref(*far), datetime.now(UTC), cardinality="many-to-one")
+        async with self.pool.transaction() as connection:
+            await upsert_edges(connection, [told])
 
     async def active(self, kind: str) -> set[str]:
         rows = await self.pool.rows(

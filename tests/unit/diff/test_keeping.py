@@ -16,7 +16,12 @@ OLD = side(BASE)
     [
         ((MESH, "readers: [steward]", "readers: [steward, support]"), Class.PRIVACY, "audit-readers", "audit.readers"),
         ((MESH, "readers: [steward]", "readers: []"), Class.REVIEW, "audit-readers", "audit.readers"),
-        ((MESH, "runtime: {", "retention: {enabled: false}\nruntime: {"), Class.PRIVACY, "retention", "retention.enabled"),
+        (
+            (MESH, "runtime: {", "retention: {enabled: false}\nruntime: {"),
+            Class.PRIVACY,
+            "retention",
+            "retention.enabled",
+        ),
         ((MESH, "runtime: {", "retention: {every: 1h}\nruntime: {"), Class.REVIEW, "retention", "retention.every"),
         (
             (INVOICES, "subjects: {customer: Invoice.customerId}\n", ""),

@@ -1,136 +1,150 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The audit log over HTTP: ``/api/v1/audit`` for readers, its signed heads for every authenticated principal (GV-6)."""
+"""The audit log over HTTP: rows and numbers for readers, its signed heads for every authenticated principal (GV-6)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, TypeVar, get_args
+from dataclasses import asdict, dataclass
+from typing import Annotated, get_args
 
-from aiohttp import web
+from pydantic import Field
 
 from dictamesh.runtime.audit.heads import heads_after
 from dictamesh.runtime.audit.keys import Signer
-from dictamesh.runtime.audit.queries import DEFAULT_LIMIT, AuditFilter, AuditStats, list_rows, statistics
+from dictamesh.runtime.audit.queries import (
+    DEFAULT_LIMIT,
+    LARGEST_LIMIT,
+    LARGEST_OFFSET,
+    AuditFilter,
+    list_rows,
+    statistics,
+)
 from dictamesh.runtime.audit.statements import SignedHead
-from dictamesh.runtime.catalog.pool import Pool
-from dictamesh.runtime.catalog.routes import Access, RequestRefused, answered, known_parameters, number, plain_text
+from dictamesh.runtime.audit.statistics import AuditEntry, Numbers, numbers
+from dictamesh.runtime.catalog.queries import Page
+from dictamesh.runtime.catalog.rest.faults import RequestRefused
+from dictamesh.runtime.catalog.rest.parameters import Parameter, choice, day_or_instant, flag, page, text, whole
+from dictamesh.runtime.catalog.rest.route import Call, Route
 from dictamesh.runtime.governance.audit import Operation
 
-PREFIX = "/api/v1/audit"
-HEADS_LIMIT, MOST_HEADS = 100, 1000
-_TEXTS = ("principal", "product", "entity_type", "trace_id", "subject_token")
-_FLAGS = ("anonymous", "success", "pii_access")
+HEADS_LIMIT, MOST_HEADS, LAST_NUMBER = 100, 1000, 999_999_999
 _LAST = b"SELECT coalesce(max(number), 0) AS last FROM dictamesh_audit_heads WHERE mesh = %(mesh)s"
-P = TypeVar("P")
+_TEXTS = {
+    "principal": "Only what this caller did.",
+    "product": "Only reads of this product.",
+    "entity_type": "Only reads of this type.",
+    "trace_id": "Only those of this trace.",
+    "subject_token": "Only reads of this data subject.",
+}
+_FLAGS = {
+    "anonymous": "Only callers with, or without, a name.",
+    "success": "Only what was, or was not, granted.",
+    "pii_access": "Only reads with, or without, personal data in clear.",
+}
+_FILTERS: tuple[Parameter, ...] = (
+    *(text(name, told) for name, told in _TEXTS.items()),
+    *(flag(name, told) for name, told in _FLAGS.items()),
+    choice("operation", "Only those of this kind.", get_args(Operation)),
+    day_or_instant("from", "From this day or instant on."),
+    day_or_instant("to", "Before this day or instant."),
+)
 
 
 @dataclass(frozen=True, slots=True)
-class AuditFace:
-    """What the routes serve: a mesh's log, and the key of its heads as it is now."""
+class PublicKey:
+    """The key that signs heads now; ``public_key`` is PEM."""
 
-    pool: Pool
+    key_id: Annotated[str, Field(alias="keyId")]
+    algorithm: str
+    public_key: Annotated[str, Field(alias="publicKey")]
+
+
+@dataclass(frozen=True, slots=True)
+class MeshKey:
+    """The key that signs a mesh's heads now; ``public_key`` is PEM."""
+
     mesh: str
-    signer: Callable[[], Signer]
+    key_id: Annotated[str, Field(alias="keyId")]
+    algorithm: str
+    public_key: Annotated[str, Field(alias="publicKey")]
 
 
-def routes(face: AuditFace, access: Access[P], reads: Callable[[P], bool]) -> list[web.RouteDef]:
-    """Route definitions for ``app.add_routes``; ``reads`` says whether a principal may read the log.
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A signed head; ``statement`` is the exact text that was signed."""
 
-    ``GET audit`` lists with filters, ``GET audit/stats`` counts, ``GET audit/heads?after=&limit=`` gives the signed
-    statements (without ``after`` the last ones), ``GET audit/key`` the public key. The answers are JSON.
+    statement: str
+    key_id: Annotated[str, Field(alias="keyId")]
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """Signed heads in the order of their numbers; ``last`` is the highest number there is."""
+
+    mesh: str
+    last: int
+    key: PublicKey
+    statements: tuple[Statement, ...]
+
+
+async def list_audit_rows(call: Call) -> Page[AuditEntry]:
+    """List rows of the audit log, the newest first.
+
+    For callers with a role of `audit.readers`.
     """
-
-    def readers_only(principal: P) -> None:
-        if not reads(principal):
-            raise RequestRefused("FORBIDDEN", "the audit log is for the roles of audit.readers")
-
-    async def rows(request: web.Request, principal: P) -> object:
-        readers_only(principal)
-        filters = _filters(request, {"limit", "offset"})
-        page = await list_rows(
-            face.pool, filters, number(request, "limit", DEFAULT_LIMIT), number(request, "offset", 0)
-        )
-        return {"items": page.items, "total": page.total, "limit": page.limit, "offset": page.offset}
-
-    async def stats(request: web.Request, principal: P) -> object:
-        readers_only(principal)
-        return stats_json(await statistics(face.pool, _filters(request, set())))
-
-    async def heads(request: web.Request, _principal: P) -> object:
-        known_parameters(request, frozenset({"after", "limit"}))
-        limit = number(request, "limit", HEADS_LIMIT)
-        if not 1 <= limit <= MOST_HEADS:
-            raise RequestRefused("INVALID_REQUEST", f"limit is 1 to {MOST_HEADS}", parameter="limit")
-        last = (await face.pool.rows(_LAST, {"mesh": face.mesh}))[0]["last"]
-        after = number(request, "after", max(last - limit, 0))
-        found = await heads_after(face.pool, face.mesh, after, limit)
-        published = [_published(head) for head in found]
-        return {"mesh": face.mesh, "last": last, "key": _key(face.signer()), "statements": published}
-
-    async def key(request: web.Request, _principal: P) -> object:
-        known_parameters(request, frozenset())
-        return {"mesh": face.mesh, **_key(face.signer())}
-
-    return [
-        web.get(PREFIX, answered(access, rows)),
-        web.get(f"{PREFIX}/stats", answered(access, stats)),
-        web.get(f"{PREFIX}/heads", answered(access, heads)),
-        web.get(f"{PREFIX}/key", answered(access, key)),
-    ]
+    found = await list_rows(call.catalog.pool, _filter(call), call["limit"], call["offset"])
+    return Page(tuple(AuditEntry(**each) for each in found.items), found.total, found.limit, found.offset)
 
 
-def stats_json(stats: AuditStats) -> dict[str, Any]:
-    """Statistics as JSON values, under the names of the REST interface."""
-    return {
-        "rows": stats.rows,
-        "total": stats.total,
-        "uniquePrincipals": stats.unique_principals,
-        "failures": stats.failures,
-        "denials": stats.denials,
-        "piiReads": stats.pii_reads,
-        "avgDurationMs": stats.avg_duration_ms,
-        "maxDurationMs": stats.max_duration_ms,
-        "firstAt": stats.first_at,
-        "lastAt": stats.last_at,
-    }
+async def get_audit_stats(call: Call) -> Numbers:
+    """Count what the audit log holds.
+
+    For callers with a role of `audit.readers`.
+    """
+    return numbers(await statistics(call.catalog.pool, _filter(call)))
 
 
-def instant(written: str) -> datetime:
-    """An instant of RFC 3339, or a day, which begins at midnight; UTC unless it says otherwise. Raises ValueError."""
-    found = datetime.fromisoformat(written)
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
+def audit_routes(signer: Callable[[], Signer]) -> tuple[Route, ...]:
+    """Routes of the audit log; ``signer`` gives the key of its heads as it is now."""
+
+    async def list_audit_heads(call: Call) -> Heads:
+        """List the signed heads of the audit log.
+
+        Without `after` the last ones.
+        """
+        mesh, limit = call.catalog.plan().name, call["limit"]
+        last = (await call.catalog.pool.rows(_LAST, {"mesh": mesh}))[0]["last"]
+        after = call["after"] if call["after"] is not None else max(last - limit, 0)
+        found = await heads_after(call.catalog.pool, mesh, after, limit)
+        return Heads(mesh, last, _key(signer()), tuple(_published(head) for head in found))
+
+    async def get_audit_key(call: Call) -> MeshKey:
+        """Get the public key that signs the heads of the audit log."""
+        return MeshKey(call.catalog.plan().name, **asdict(_key(signer())))
+
+    after = whole("after", "Heads after this number.", 0, LAST_NUMBER, None)
+    limit = whole("limit", "Entries of a page.", 1, MOST_HEADS, HEADS_LIMIT)
+    rows = page(LARGEST_LIMIT, DEFAULT_LIMIT, LARGEST_OFFSET)
+    return (
+        Route("GET", "/audit", list_audit_rows, Page[AuditEntry], (*_FILTERS, *rows), admit=_admit_reader, tag="audit"),
+        Route("GET", "/audit/stats", get_audit_stats, Numbers, _FILTERS, admit=_admit_reader, tag="audit"),
+        Route("GET", "/audit/heads", list_audit_heads, Heads, (after, limit), tag="audit"),
+        Route("GET", "/audit/key", get_audit_key, MeshKey, tag="audit"),
+    )
 
 
-def _published(head: SignedHead) -> dict[str, str]:
-    return {"statement": head.statement, "keyId": head.key_id, "signature": head.signature}
+def _admit_reader(call: Call) -> None:
+    if not call.sight.has_role(call.catalog.plan().mesh.audit.readers):
+        raise RequestRefused("FORBIDDEN", "the audit log is for the roles of audit.readers")
 
 
-def _key(signer: Signer) -> dict[str, str]:
-    return {"keyId": signer.key_id, "algorithm": "Ed25519", "publicKey": signer.pem}
+def _filter(call: Call) -> AuditFilter:
+    given = {name: call[name] for name in (*_TEXTS, *_FLAGS, "operation")}
+    return AuditFilter(**given, since=call["from"], until=call["to"])
 
 
-def _filters(request: web.Request, more: set[str]) -> AuditFilter:
-    known_parameters(request, frozenset({*_TEXTS, *_FLAGS, "operation", "from", "to", *more}))
-    operation = request.query.get("operation")
-    if operation is not None and operation not in get_args(Operation):
-        raise RequestRefused(
-            "INVALID_REQUEST", f"operation is one of {', '.join(get_args(Operation))}", parameter="operation"
-        )
-    given: dict[str, Any] = {name: plain_text(request.query[name]) for name in _TEXTS if name in request.query}
-    given |= {name: _flag(request, name) for name in _FLAGS}
-    return AuditFilter(**given, operation=operation, since=_instant(request, "from"), until=_instant(request, "to"))
+def _published(head: SignedHead) -> Statement:
+    return Statement(head.statement, head.key_id, head.signature)
 
 
-def _flag(request: web.Request, name: str) -> bool | None:
-    value = request.query.get(name)
-    if value not in {None, "true", "false"}:
-        raise RequestRefused("INVALID_REQUEST", f"{name} is true or false", parameter=name)
-    return None if value is None else value == "true"
-
-
-def _instant(request: web.Request, name: str) -> datetime | None:
-    value = request.query.get(name)
-    try:
-        return None if value is None else instant(value)
-    except ValueError:
-        raise RequestRefused("INVALID_REQUEST", f"{name} is a day or an instant of RFC 3339", parameter=name) from None
+def _key(signer: Signer) -> PublicKey:
+    return PublicKey(signer.key_id, "Ed25519", signer.pem)

@@ -16,10 +16,11 @@ from dictamesh.runtime.audit.heads import lost_heads
 from dictamesh.runtime.audit.keys import KnownKeys, UnusableKey, known_keys
 from dictamesh.runtime.audit.queries import DEFAULT_LIMIT, AuditFilter, AuditPage, list_rows, statistics
 from dictamesh.runtime.audit.reading import Span
-from dictamesh.runtime.audit.routes import instant, stats_json
 from dictamesh.runtime.audit.statements import Restored, SignedHead
+from dictamesh.runtime.audit.statistics import as_json, numbers
 from dictamesh.runtime.catalog.errors import InvalidRequest
 from dictamesh.runtime.catalog.pool import Pool
+from dictamesh.runtime.catalog.rest.parameters import read_day_or_instant
 from dictamesh.runtime.cli.audit_text import line, told
 from dictamesh.runtime.cli.common import add_format, config_of, plan_of, print_json
 from dictamesh.runtime.cli.database import with_catalog
@@ -118,12 +119,12 @@ def run_stats(options: argparse.Namespace) -> int:
     if plan is None:
         return FINDINGS
 
-    async def numbers(pool: Pool) -> dict[str, Any]:
-        return stats_json(await statistics(pool, _filter(options)))
+    async def counted(pool: Pool) -> dict[str, object]:
+        return as_json(numbers(await statistics(pool, _filter(options))))
 
-    found = with_catalog("audit", plan, data_dir, resolver, numbers)
+    found = with_catalog("audit", plan, data_dir, resolver, counted)
     if options.format == "json":
-        print_json({name: value.isoformat() if isinstance(value, datetime) else value for name, value in found.items()})
+        print_json(found)
     else:
         for name, value in found.items():
             shown = f"{value:.3f}" if isinstance(value, float) else "none" if value is None else value
@@ -235,7 +236,7 @@ def _day(text: str) -> date:
 
 
 def _instant(text: str) -> datetime:
-    return instant(text)
+    return read_day_or_instant(text)
 
 
 def _place(options: argparse.Namespace) -> tuple[Plan | None, Path, Resolver]:

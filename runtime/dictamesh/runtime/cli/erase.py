@@ -11,13 +11,13 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from dictamesh.runtime.adapters.line import Line
+from dictamesh.runtime.adapters.surrogates import surrogates
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.cli.common import add_format, config_of, plan_of, print_json
 from dictamesh.runtime.cli.database import with_catalog
 from dictamesh.runtime.cli.exits import FINDINGS, FINE, UsageError
 from dictamesh.runtime.cli.serve import data_dir_of
 from dictamesh.runtime.compile.plan import Plan
-from dictamesh.runtime.gateway.execution.surrogates import surrogates
 from dictamesh.runtime.lifecycle.erasure import Eraser
 from dictamesh.runtime.lifecycle.ledger import Standing, standings
 from dictamesh.runtime.lifecycle.receipts import Erased, Order

@@ -11,8 +11,8 @@ from dictamesh.runtime.adapters.cells import CellError
 from dictamesh.runtime.adapters.keys import canonical
 from dictamesh.runtime.adapters.line import Line
 from dictamesh.runtime.adapters.product import unrestricted
+from dictamesh.runtime.adapters.surrogates import Surrogates
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
-from dictamesh.runtime.gateway.execution.surrogates import Surrogates
 from dictamesh.runtime.lifecycle.subjects import Place, Subject
 from dictamesh.specs.model.mesh import Limits
 

@@ -12,12 +12,15 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from dictamesh.connectors.sdk import Health, Status
-from dictamesh.runtime.audit.routes import AuditFace
+from dictamesh.runtime.adapters.telemetry import Several
+from dictamesh.runtime.catalog.catalog import Catalog
+from dictamesh.runtime.catalog.health import probe
+from dictamesh.runtime.catalog.recording.usage import UsageCounts
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.diff.weakening import weaker
 from dictamesh.runtime.gateway.serving import Gateway
 from dictamesh.runtime.mesh import telling
+from dictamesh.runtime.mesh.api import api
 from dictamesh.runtime.mesh.attestation import attest, renew
 from dictamesh.runtime.mesh.build import Built, build_file
 from dictamesh.runtime.mesh.drift import compare
@@ -25,9 +28,10 @@ from dictamesh.runtime.mesh.duties import Duties, begin
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.lineage.feed import Feed
 from dictamesh.runtime.mesh.lines import states
+from dictamesh.runtime.mesh.recording import Recording
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.store import Store, open_store
-from dictamesh.runtime.mesh.telemetry import Both, CountedAudit, PlanTelemetry, counted
+from dictamesh.runtime.mesh.telemetry import CountedAudit, PlanTelemetry, counted
 from dictamesh.runtime.mesh.trees import changes
 from dictamesh.runtime.mesh.web import application
 from dictamesh.runtime.mesh.world import Needs, World, make_world
@@ -74,6 +78,13 @@ class RunningMesh:
         self.l1 = L1(start.plan.mesh.cache.size, stale_for=start.plan.mesh.cache.stale_for)
         self.checks = Checks(breakers=lambda: states(self.world.lines), draining=lambda: drain.draining)
         self.built = start.built
+        audit = CountedAudit(store.audit, metrics)
+        self.catalog = Catalog(
+            store.pool, lambda: self.world.plan, audit, store.locations, lineage_taken=metrics.lineage_received
+        )
+        mesh = start.plan.mesh
+        self.recording = Recording(UsageCounts(mesh.usage.days))
+        self.recorder = self.recording.recorder(store.pool, mesh.catalog.write_every, metrics.catalog_written)
         self.world: World
         self.gateway: Gateway
         self.http: Listening
@@ -96,15 +107,14 @@ class RunningMesh:
         self.world = await self._make(self.start.plan, None)
         _LOG.info("adapters ready", extra={"count": len(self.world.lines)})
         _LOG.info("governance ready", extra={"count": len(self.start.plan.rules.fields)})
-        await self.store.register(self.start.plan, self.resolver)
-        await self.store.deployed(self.start.plan, self.start.config, self.built.sources)
-        await self.feed.use(self.start.plan)
+        await self._register(self.start.plan)
         _LOG.info("catalog ready", extra={"count": len(self.start.plan.entities)})
         await self._attest(self.start.plan)
         self._use(self.world)
         self.gateway = Gateway(self.world.serving)
         _LOG.info("gateway ready", extra={"count": len(self.start.plan.entities)})
         await self._listen(self.start.settings)
+        self.recorder.begin()
         self.checks.mark_started()
         self.metrics.set("ready", 1)
         self._spawn(self.feed.work())
@@ -120,15 +130,8 @@ class RunningMesh:
             self._spawn(work)
 
     async def _listen(self, settings: Runtime) -> None:
-        app = application(
-            self.gateway,
-            self.store.locations,
-            AuditFace(self.store.pool, self.start.plan.name, self.store.signer),
-            lambda: self.world,
-            self.checks,
-            self.metrics,
-            self.drain,
-        )
+        routes = api(lambda: self.world, self.store.signer)
+        app = application(self.gateway, routes, self.catalog, lambda: self.world, self.checks, self.metrics, self.drain)
         metrics = listen(metrics_app(self.metrics), settings.host, settings.metrics_port)
         self.metrics_http = await _listening(metrics, settings.host, settings.metrics_port, "--metrics-port")
         self.http = await _listening(_serve(app, settings), settings.host, settings.port, "--port")
@@ -173,9 +176,7 @@ class RunningMesh:
         new: World | None = None
         try:
             new = await self._make(plan, old)
-            await self.store.register(plan, self.resolver)
-            await self.store.deployed(plan, self.start.config, self.built.sources)
-            await self.feed.use(plan)
+            await self._register(plan)
             if self.store.heads is not None:
                 renew(self.store.heads, plan, self.resolver, self._data_dir)
         except StartFailed as failure:
@@ -203,6 +204,7 @@ class RunningMesh:
                 await listening.close()
         if hasattr(self, "world"):
             await self.world.retire(None, 0.1)
+        await self.recorder.close()
         await self.feed.close()
         await self.store.close()
         return left
@@ -210,31 +212,39 @@ class RunningMesh:
     async def _make(self, plan: Plan, before: World | None) -> World:
         needs = Needs(
             resolver=self.resolver,
-            audit=CountedAudit(self.store.audit, self.metrics),
+            audit=self.catalog.audit,
             data_dir=self._data_dir,
             l1=self.l1,
             listeners=self.listeners,
             unknown_roles=lambda count: self.metrics.count("unknown_roles_total", by=count),
             observed=self.metrics.graphql_operation,
-            telemetry=lambda plan: Both(PlanTelemetry(self.metrics, plan), self.feed.collected),
+            telemetry=lambda plan: Several(
+                PlanTelemetry(self.metrics, plan), self.recording.levels, self.feed.collected
+            ),
+            recording=self.recording,
+            catalog=self.catalog,
             admitted=lambda authenticate: counted(self.metrics, authenticate),
             followed=self.feed.observed,
         )
         return await make_world(plan, needs, before)
 
     def _use(self, world: World) -> None:
+        self.recording.use(world.plan)
+        self.recorder.change(world.plan.mesh.catalog.write_every)
         self.metrics.use_plan(world.plan.hash, _served(world.plan))
         for name in self._probed:
             self.checks.remove(name)
         self._probed = tuple(f"server:{name}" for name in world.lines)
         for name, opened in world.lines.items():
             self.checks.add(f"server:{name}", opened.line.connector.health, required=False)
-        self.checks.add("catalog", self._catalog)
+        self.checks.add("catalog", lambda: probe(self.store.pool))
         self._spawn(_held(world, compare(world.plan, world.lines)))
 
-    async def _catalog(self) -> Health:
-        await self.store.pool.rows(b"SELECT 1")
-        return Health(Status.HEALTHY)
+    async def _register(self, plan: Plan) -> None:
+        await self.store.register(plan, self.resolver)
+        await self.store.deployed(plan, self.start.config, self.built.sources)
+        self.catalog.forget()
+        await self.feed.use(plan)
 
     async def _watch(self) -> None:
         async for _ in changes(self.start.config, lambda: self.built.loaded):

@@ -16,12 +16,14 @@ from dictamesh.runtime.audit.log import AuditLog, open_audit
 from dictamesh.runtime.catalog import cluster
 from dictamesh.runtime.catalog.deployments import Deployment, remember
 from dictamesh.runtime.catalog.errors import CatalogUnavailable, RegistrationRejected
+from dictamesh.runtime.catalog.graph.derive import cardinality_of
 from dictamesh.runtime.catalog.migrate import status, up
 from dictamesh.runtime.catalog.ownership import Ownership, own
 from dictamesh.runtime.catalog.pool import Pool, PoolSettings, open_pool
 from dictamesh.runtime.catalog.queries import Locations
 from dictamesh.runtime.catalog.registration import register
-from dictamesh.runtime.catalog.rows import Cardinality, EntityRow, Registration, RelationRow, SchemaRow
+from dictamesh.runtime.catalog.rows import EntityRow, Registration, RelationRow, SchemaRow
+from dictamesh.runtime.catalog.search.documents import documents
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.references import Resolver, shown
@@ -30,6 +32,8 @@ from dictamesh.specs.model.mesh import Catalog
 
 _LOG = logging.getLogger("dictamesh.mesh")
 _LAST_PUBLICATION = 2.0  # seconds of a shutdown
+OPEN_TIERS = frozenset({"public", "internal"})
+"""Tiers that every authenticated caller sees in clear where no policy speaks (S15)."""
 
 
 @dataclass(slots=True)
@@ -52,7 +56,6 @@ class Store:
             raise StartFailed(f"the catalog refuses {error.subject}: {error.message}", "correct its spec") from None
         except CatalogUnavailable as error:
             raise StartFailed(error.message, error.cure) from None
-        self.locations.clear()
 
     async def deployed(self, plan: Plan, config: Path, sources: Mapping[str, Source]) -> None:
         """Keep the spec files of what is served now; raises StartFailed."""
@@ -135,34 +138,40 @@ def registration(plan: Plan, resolver: Resolver) -> Registration:
     """Return the catalog rows of a plan; addresses of servers are resolved, secrets are not among them."""
     return Registration(
         mesh=plan.name,
-        entities=tuple(_entity(entity, resolver) for entity in plan.entities.values()),
+        entities=tuple(_entity(entity, plan, resolver) for entity in plan.entities.values()),
         relations=tuple(
             RelationRow(
                 name=link.name,
                 subject=entity.name,
                 object=plan.entities[link.target].name,
-                cardinality=_cardinality(link.many, by_key=link.by_key, to_key=link.own == entity.key),
+                cardinality=cardinality_of(entity, link),
                 inverse=link.inverse,
             )
             for entity in plan.entities.values()
             for link in entity.links
+            if link.declared
         ),
         schemas=tuple(
             SchemaRow(entity.name, plan.products[entity.product].version, entity.avro)
             for entity in plan.entities.values()
         ),
+        documents=documents(plan),
     )
 
 
-def _cardinality(many: bool, *, by_key: bool, to_key: bool) -> Cardinality:
-    if many:
-        return "one-to-many"
-    return "one-to-one" if by_key and to_key else "many-to-one"
-
-
-def _entity(entity: EntityPlan, resolver: Resolver) -> EntityRow:
-    row = dict(entity.catalog)
+def _entity(entity: EntityPlan, plan: Plan, resolver: Resolver) -> EntityRow:
+    row = dict(entity.catalog) | {"description": entity.description, "guarded": guarded(entity, plan)}
     url = row["api_base_url"]
     row["api_base_url"] = shown(url, resolver, f"servers.{entity.server}.url") if url else None
     row["availability_sla"] = Decimal(str(row["availability_sla"]))
     return EntityRow(**row)
+
+
+def guarded(entity: EntityPlan, plan: Plan) -> bool:
+    """Whether some policy may hide the entity, or records of it, from an authenticated caller."""
+    keys = [entity.field(name) for name in entity.key]
+    return (
+        bool(plan.rules.rows.get(entity.address))
+        or any(link.restrict for link in entity.links)
+        or any(plan.rules.fields.get(key.address) or key.tier not in OPEN_TIERS for key in keys)
+    )

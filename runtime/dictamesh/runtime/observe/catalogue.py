@@ -68,6 +68,7 @@ METRICS: tuple[Metric, ...] = (
     _counter("unknown_roles_total", "Roles in tokens that the mesh does not declare; they are ignored."),
     _counter("audit_rows_total", "Audit rows committed."),
     _counter("audit_failures_total", "Audit writes that failed."),
+    _counter("catalog_entries_total", "What requests left for the catalog, by what became of it.", "what", "outcome"),
     _counter("lineage_events_total", "Lineage events of the mesh, by what became of them.", "sink", "outcome"),
     _counter("lineage_received_total", "Lineage events of others, by what became of them.", "outcome"),
     _counter("audit_heads_total", "Signed statements of where the audit ends, by what became of them.", "outcome"),
@@ -115,6 +116,7 @@ OUTCOMES: Mapping[str, tuple[str, ...]] = {
     "audit_heads_total": ("signed", "unchanged", "failed", "unpublished"),
     "retention_runs_total": ("done", "elsewhere", "failed"),
     "reloads_total": ("applied", "unchanged", "refused", "invalid", "failed"),
+    "catalog_entries_total": ("written", "dropped"),
 }
 
 WORDS: Mapping[str, tuple[str, ...]] = {
@@ -122,7 +124,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "status": tuple(str(int(status)) for status in HTTPStatus),
     "code": _CODES,
     "operation": ("get", "list", "batch", "lookup", "count", "describe", "health"),
-    "what": ("record", "event", "row"),
+    "what": ("usage", "levels", "relations", "cache", "record", "event", "row"),
     "layer": ("l1", "l2", "l3"),
     "sink": ("http", "file", "catalog"),
     "to_state": ("closed", "half-open", "open"),

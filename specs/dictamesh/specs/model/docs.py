@@ -55,6 +55,7 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "audit": "How reads of personal data are recorded.",
         "retention": "How often what is too old is taken out.",
         "erasure": "How data subjects are erased.",
+        "usage": "How the use of fields is counted.",
         "cache": "The cache of rows in the process.",
         "lineage": "Lineage events, sent and taken in.",
         "runtime": "Settings of the process.",
@@ -98,6 +99,13 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "dsn": "postgresql://... by reference; absent: an embedded PostgreSQL under the data folder.",
         "autoMigrate": "Whether the tables are brought up to date at start.",
         "pool": "Connections to the database.",
+        "editors": "Roles that may register entities of others in the catalog; absent: none.",
+        "observe": "Whether the relations that queries follow enter the graph of the catalog.",
+        "writeEvery": "How often counts of usage, service levels and relations are written; a crash loses as much.",
+    },
+    "Usage": {
+        "days": "How long counts are kept, in days; 0 counts nothing.",
+        "readers": "Roles that may see who uses what; absent: every authenticated caller.",
     },
     "Retention": {
         "enabled": "Whether a running mesh does it by itself; `retention run` does it at any time.",

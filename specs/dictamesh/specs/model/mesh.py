@@ -108,6 +108,16 @@ class Catalog(Part):
     dsn: Annotated[str, SecretMark(), Field(description="postgresql://... by reference")] | None = None
     auto_migrate: bool = True
     pool: Pool = Pool()
+    editors: Names = ()
+    observe: bool = False
+    write_every: PositiveDuration = 60.0
+
+
+class Usage(Part):
+    """Who reads which fields, counted by day, caller and purpose."""
+
+    days: Annotated[int, Field(ge=0, le=3660)] = 90
+    readers: Names | None = None
 
 
 class Audit(Part):
@@ -263,6 +273,7 @@ class Mesh(Part):
     audit: Audit = Audit()
     retention: Retention = Retention()
     erasure: Erasure = Erasure()
+    usage: Usage = Usage()
     cache: CacheSettings = CacheSettings()
     lineage: Lineage = Lineage()
     resilience: dict[str, Resilience] = Field(default={}, description="per server name; 'default' for all others")

@@ -28,6 +28,8 @@ def check_mesh(mesh: Declared[Mesh], findings: Findings) -> None:
             findings.error("DM202", (site / "resilience" / name).key_span, f"there is no server '{name}'", hint)
     check_each(model.gateway.explain, "roles", mesh, site / "gateway" / "explain", findings)
     _check_audit(mesh, findings)
+    check_each(model.catalog.editors, "roles", mesh, site / "catalog" / "editors", findings)
+    check_each(model.usage.readers or (), "roles", mesh, site / "usage" / "readers", findings)
     _check_lineage(mesh, findings)
     _check_bounds(model, site, findings)
     _check_address(mesh, findings)
