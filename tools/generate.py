@@ -8,7 +8,9 @@ from pathlib import Path
 
 from dictamesh.connectors.reference import reference as connectors_page
 from dictamesh.connectors.registry import BUILT_IN, manifests
+from dictamesh.runtime.catalog.rest.openapi import openapi
 from dictamesh.runtime.compile.avro import envelope
+from dictamesh.runtime.mesh.api import described
 from dictamesh.runtime.observe import reference as metrics_page
 from dictamesh.specs.expressions import reference as expressions_page
 from dictamesh.specs.jsonschema import document_schema
@@ -28,6 +30,7 @@ def built_in_schema() -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "schemas/dictamesh.schema.json": built_in_schema,
+    "schemas/openapi.json": lambda: as_json(openapi(described())),
     "schemas/envelope.avsc": lambda: as_json(envelope("Entity", ())),
     "docs/reference/language.md": language,
     "docs/reference/diagnostics.md": diagnostics,

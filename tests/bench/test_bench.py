@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import decisions, language, processes, serving, starting
+from tests.bench import auditing, decisions, language, processes, serving, starting
 from tests.bench.figures import HEADER, Figure, table
 from tests.support.running import ROOT, clean_environment
 
@@ -34,6 +34,13 @@ def test_starts_are_measured_cold_and_warm(tmp_path: Path) -> None:
     figures = starting.starting(tmp_path, rounds=1)
     assert [each.unit for each in figures] == ["wall s", "CPU s", "wall s", "CPU s"]
     assert all(value > 0 for each in figures for value in each.values)
+
+
+def test_auditing_is_measured_chained_and_unchained(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    figures = auditing.measure(tmp_path, rounds=1, scale=0.05)
+    assert [each.unit for each in figures] == ["CPU us/row", "wall us/row"] * 3 + ["wall us/row"]
+    assert all(value > 0 for each in figures if each.unit == "wall us/row" for value in (*each.values, *each.floor))
 
 
 def test_a_load_stops_at_an_answer_with_errors(tmp_path: Path) -> None:

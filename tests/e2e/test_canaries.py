@@ -191,12 +191,32 @@ async def ask_everything(runtime: Runtime, done: Campaign) -> None:
     await runtime.fetch(f"/{SENT}?q={SENT}", {})
 
 
+CATALOG = (
+    *("entities", "entities/PlantedPerson", "entities/PlantedVisit", "locate?type=PlantedAccount&id=1"),
+    *("graph?type=PlantedAccount", "graph?type=PlantedVisit&id=1", "relationships", "schemas", "events"),
+    *("relationships?entity_type=PlantedVisit&entity_id=2", "products", "products/planted-people", "usage"),
+    *("search?limit=100", "search?q=canary", f"search?q={SENT}", "search?q=leak.example", "entities/by-source/clinic"),
+)
+CATALOG_QUERY = """{ catalog { products { name entities { fields { name access operations } relations { name } }
+  serviceLevels { state } consumers { principal } } search(q: "canary OR leak OR planted") { total items { address } }
+  graph(type: "PlantedVisit") { nodes { id } edges { relation } } } }"""
+
+
 async def catalog_api(runtime: Runtime) -> bytes:
+    """All that the catalog says to everybody, once what the queries left has reached it."""
+    written = 'dictamesh_catalog_entries_total{outcome="written",what="usage"}'
+    await until(lambda: _has(runtime, written), "what queries left is written")
     parts = []
-    for path in ("entities", "entities/PlantedPerson", "entities/PlantedVisit", "locate?type=PlantedAccount&id=1"):
-        for headers in (*CALLERS.values(), DOCTOR):
+    for headers in (*CALLERS.values(), DOCTOR):
+        for path in CATALOG:
             parts.append(str(await runtime.fetch(f"/api/v1/catalog/{path}", headers)))
+        parts.append(str(await runtime.fetch("/api/v1/entities/PlantedVisit/1", headers)))
+        parts.append(str(await runtime.post(json.dumps({"query": CATALOG_QUERY}).encode(), headers)))
     return "\n".join(parts).encode()
+
+
+async def _has(runtime: Runtime, series: str) -> bool:
+    return series in await runtime.metrics()
 
 
 async def commands(config: Path, data_dir: Path, environment: Mapping[str, str]) -> dict[str, bytes]:
@@ -336,6 +356,8 @@ async def test_the_search_reads_every_sink(opened: Campaign, closed: Campaign) -
         "log", "metrics", "health", "standard output", "catalog API", "audit.jsonl", "table dictamesh_audit_logs",
         "table dictamesh_entity_catalog", "table dictamesh_schemas", "table dictamesh_entity_relationships",
         "table dictamesh_quality_results",
+        "table dictamesh_search_documents", "table dictamesh_usage", "table dictamesh_service_levels",
+        "table dictamesh_cache_status",
     }  # fmt: skip
     for done in (opened, closed):
         for name in expected | {name for name in done.sinks if name.startswith("command ")}:

@@ -25,8 +25,8 @@ ROUNDS = int(os.environ.get("DICTAMESH_KILL_ROUNDS", "5"))
 RUNTIME = """
 import asyncio, sys
 from pathlib import Path
-from dictamesh.runtime.catalog.audit import open_audit
-from dictamesh.runtime.catalog.audit_file import JsonlAudit, import_jsonl
+from dictamesh.runtime.audit.log import open_audit
+from dictamesh.runtime.audit.file import JsonlAudit, import_jsonl
 from dictamesh.runtime.catalog.cluster import start
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.migrate import up
@@ -40,7 +40,7 @@ def say(*words):
 
 async def audit(log):
     while True:
-        row = AuditRow("p", "Customer", "h", fields=("email",))
+        row = AuditRow("p", "customers", "Customer", "h", fields=("email",))
         try:
             await log.record([row])
         except AuditUnavailable:
@@ -62,7 +62,7 @@ async def registering(pool, round_):
 
 async def main():
     folder = Path(sys.argv[1])
-    filed = [AuditRow("q", "Customer", "h", fields=("name",)) for _ in range(3)]
+    filed = [AuditRow("q", "customers", "Customer", "h", fields=("name",)) for _ in range(3)]
     await JsonlAudit(folder / "audit.jsonl").record(filed)
     for row in filed:
         say("row", row.id)

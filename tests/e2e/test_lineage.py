@@ -281,7 +281,7 @@ async def test_what_others_observe_joins_what_the_specs_declare(followed: Follow
     _, after = await followed.runtime.get(path, "support")
     edge = next(each for each in after["edges"] if each["provenance"] == "observed")
     assert (edge["from"], edge["to"]) == ("s3://lake/raw/invoices#state", column["address"])
-    assert (edge["job"], edge["validFrom"]) == ("nightly/load_invoices", "2026-01-02T03:04:05+00:00")
+    assert (edge["job"], edge["validFrom"]) == ("nightly/load_invoices", "2026-01-02T03:04:05Z")
 
 
 async def test_events_that_are_none_are_refused_with_the_place(followed: Followed) -> None:

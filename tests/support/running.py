@@ -75,6 +75,15 @@ class Runtime:
         async with aiohttp.ClientSession() as session, session.get(f"{self.url}{path}", headers=headers) as response:
             return response.status, await response.json(content_type=None)
 
+    async def send(self, method: str, path: str, body: Any, key: str | None) -> tuple[int, str, Mapping[str, str]]:
+        """Send JSON to a path; returns status, text and headers of the answer."""
+        headers = {"X-API-Key": serve.key(f"{key}.key")} if key else {}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, f"{self.url}{path}", json=body, headers=headers) as response,
+        ):
+            return response.status, await response.text(), dict(response.headers)
+
     async def fetch(self, path: str, headers: Mapping[str, str]) -> tuple[int, str]:
         """Get a path with any headers; returns status and text."""
         async with aiohttp.ClientSession() as session, session.get(f"{self.url}{path}", headers=headers) as response:

@@ -4,7 +4,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from dictamesh.connectors.registry import factory, manifest, manifests
 from dictamesh.connectors.sdk import Context
 from dictamesh.runtime.adapters.adapters import Adapters
 from dictamesh.runtime.adapters.line import Line
+from dictamesh.runtime.adapters.records import RecordIds
+from dictamesh.runtime.adapters.surrogates import surrogates
 from dictamesh.runtime.compile.compiler import compile_specs
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.gateway.contract import RequestInfo
@@ -54,6 +56,17 @@ class Running:
     audit: Kept
     calls: Counter[str]
     keys: Mapping[str, bytes] = field(default_factory=dict)
+    execution: Execution | None = None
+
+    @property
+    def ids(self) -> RecordIds:
+        return RecordIds(surrogates(self.plan, self.keys))
+
+    def tell(self, **hearers: Any) -> None:
+        """Let `used` or `follower` hear of the operations from now on."""
+        assert self.execution is not None
+        self.execution = replace(self.execution, **hearers)
+        self.gateway.exchange(serving(self.plan, make_run(self.execution), self.gateway.current.authenticate))
 
     async def ask(
         self, text: str, principal: Principal = ANONYMOUS, variables: Mapping[str, Any] | None = None
@@ -111,7 +124,7 @@ async def running(
             return ANONYMOUS
 
         gateway = Gateway(serving(plan, make_run(execution), nobody))
-        yield Running(plan, adapters, gateway, audit, calls)
+        yield Running(plan, adapters, gateway, audit, calls, keys or {}, execution)
 
 
 @asynccontextmanager

@@ -10,12 +10,12 @@ import pytest
 
 from dictamesh.runtime.catalog.data_lineage.activity import Flowed, record_flows
 from dictamesh.runtime.catalog.data_lineage.registration import lineage_rows, register_lineage
-from dictamesh.runtime.catalog.data_lineage.walking import DIRECTIONS, lineage
+from dictamesh.runtime.catalog.data_lineage.walking import DIRECTIONS, lineage, lineages
 from dictamesh.runtime.catalog.errors import EntityNotFound, InvalidRequest
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.catalog.registration import register
 from dictamesh.runtime.compile.plan import Plan
-from dictamesh.runtime.lineage.model import Graph, graph
+from dictamesh.runtime.lineage.model import Edge, Graph, Kind, Node, Subtype, graph
 from dictamesh.runtime.lineage.traverse import walk
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.store import registration
@@ -121,6 +121,37 @@ async def test_what_is_hidden_is_not_there(registered: Pool) -> None:
     assert "customers" not in text
     whole = await lineage(registered, "invoices#Invoice.customerId", depth=10)
     assert "Customer.invoices" in repr(whole.edges)
+
+
+async def test_several_addresses_are_answered_together(registered: Pool, drawn: Graph) -> None:
+    """Those of a product's page; each as if it alone had been asked for, but for the instant."""
+    asked = ["invoices", "nobody#Knows", *(node.id for node in drawn.nodes[::9])][:30]
+    for direction in DIRECTIONS:
+        for hidden in ((), ("Customer",)):
+            found = await lineages(registered, asked, direction, 2, hidden=hidden)
+            for address in asked:
+                try:
+                    alone = await lineage(registered, address, direction, 2, hidden=hidden)
+                except EntityNotFound:
+                    assert address not in found
+                else:
+                    assert replace(found[address], as_of=alone.as_of) == alone
+    assert await lineages(registered, []) == {}
+    with pytest.raises(InvalidRequest):
+        await lineages(registered, [], depth=11)
+
+
+async def test_many_addresses_share_what_one_may_have(registered: Pool, plan: Plan) -> None:
+    hub = Node("dictamesh://acme", "invoices#Invoice", "hub", Kind.FIELD, "invoices#Invoice")
+    columns = [Node("postgres://far", "db.public.wide", f"c{number}", Kind.COLUMN) for number in range(120)]
+    wide = graph(Edge(column, hub, Subtype.IDENTITY) for column in columns)
+    assert await register_lineage(registered, lineage_rows(plan, wide))
+    alone = await lineage(registered, hub.id)
+    assert (len(alone.nodes), alone.truncated) == (121, False)
+    found = await lineages(registered, [hub.id, *(column.id for column in columns)])
+    assert len(found) == 121
+    assert (len(found[hub.id].nodes), found[hub.id].truncated) == (50, True)
+    assert len(found[hub.id].edges) == 49
 
 
 async def test_a_product_and_an_entity_are_addresses(registered: Pool) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from dictamesh.runtime.catalog.lease import lease
+from dictamesh.runtime.catalog.lease import leased
 from dictamesh.runtime.catalog.pool import PoolSettings, open_pool
 from dictamesh.runtime.mesh.build import build_file
 from dictamesh.runtime.mesh.running import RunningMesh, Start, start_mesh
@@ -190,10 +190,10 @@ async def open_rows(dsn: str) -> AsyncIterator[list[dict[str, Any]]]:
 async def test_a_lease_is_held_by_one(embedded_dsn: str) -> None:
     pool = await open_pool(embedded_dsn, PoolSettings(max_size=1, idle=1))
     try:
-        async with lease(pool, "work") as first, lease(pool, "work") as second, lease(pool, "other work") as third:
+        async with leased(pool, "work") as first, leased(pool, "work") as second, leased(pool, "other work") as third:
             assert (first, second, third) == (True, False, True)
             assert await pool.rows(b"SELECT 1 AS one") == [{"one": 1}], "no connection of the pool is taken"
-        async with lease(pool, "work") as again:
+        async with leased(pool, "work") as again:
             assert again
     finally:
         await pool.close()

@@ -155,6 +155,7 @@ def test_the_same_rows_under_another_name_keep_their_rules() -> None:
         .replace("id: customers\nname: customers", "id: clients\nname: clients")
         .replace("name: Customer #", "name: Client #")
         .replace("  Customer:", "  Client:")
+        .replace("Customer.id}", "Client.id}")
         .replace(EMAIL, "required: true, classification: public"),
         PRIVACY: BASE[PRIVACY].replace("{products: [customers]}", "{products: [products]}").replace(ROWS, "keep: all"),
     }

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from dictamesh.runtime.audit.keys import known_keys
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.mesh.build import build
 from dictamesh.runtime.mesh.failure import StartFailed
+from dictamesh.runtime.mesh.keys import audit_key, needed_keys, public_keys, signer, subject_wrapping
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.settings import settings
-from dictamesh.runtime.mesh.subjects import audit_key
 from dictamesh.specs.documents import Memory
 from dictamesh.specs.model import Runtime
 
@@ -105,3 +106,30 @@ def test_a_damaged_audit_key_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StartFailed, match="cannot be kept"):
         audit_key(plan("{}"), {}, tmp_path / "file")
+
+
+def test_each_key_of_the_data_folder_is_kept_and_of_its_own(tmp_path: Path) -> None:
+    made = signer(plan("{}"), {}, tmp_path)
+    wrapping = subject_wrapping(plan("{}"), {}, tmp_path)
+    assert signer(plan("{}"), {}, tmp_path).key_id == made.key_id
+    assert subject_wrapping(plan("{}"), {}, tmp_path) == wrapping
+    assert {path.name for path in tmp_path.iterdir()} == {"audit-signing.key", "audit-signing.pem", "subjects.key"}
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 3
+    assert wrapping.key.hex() not in repr(wrapping)
+
+
+def test_every_public_key_that_signed_is_remembered(tmp_path: Path) -> None:
+    keys = {"subjects": b"a secret that is long enough to sign with"}
+    first, second = signer(plan("{}"), {}, tmp_path), signer(plan("{signingKey: subjects}"), keys, tmp_path)
+    assert signer(plan("{}"), {}, tmp_path).key_id == first.key_id
+    assert set(known_keys([(tmp_path / "audit-signing.pem").read_bytes()]).keys) == {first.key_id, second.key_id}
+    with pytest.raises(StartFailed, match="cannot sign: it is shorter than 32 bytes"):
+        signer(plan("{signingKey: subjects}"), {"subjects": b"short"}, tmp_path)
+
+
+def test_a_command_asks_for_no_more_secrets_than_it_needs(tmp_path: Path) -> None:
+    resolver = Resolver(tmp_path, {"SUBJECTS": "value"})
+    assert needed_keys(plan("{key: subjects}"), resolver, [None, "subjects"]) == {"subjects": b"value"}
+    with pytest.raises(StartFailed, match="is empty"):
+        needed_keys(plan("{key: subjects}"), Resolver(tmp_path, {"SUBJECTS": ""}), ["subjects"])
+    assert public_keys(plan("{signingKey: subjects}"), Resolver(tmp_path, {}), tmp_path) == [], "an auditor lacks it"

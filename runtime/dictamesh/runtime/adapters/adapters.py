@@ -2,13 +2,13 @@
 """All adapters of a plan, and reads that see what exists for the caller (S11, S18)."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from dictamesh.runtime.adapters.adapter import EntityAdapter
 from dictamesh.runtime.adapters.ask import Ask, Found, Operation, ReadFailed, Shown, Spent, both
-from dictamesh.runtime.adapters.cache import RowCache
+from dictamesh.runtime.adapters.cache import CacheWatch, RowCache
 from dictamesh.runtime.adapters.cells import CellError, Key, Row
 from dictamesh.runtime.adapters.line import Line
 from dictamesh.runtime.adapters.local import cut, needs, plain, test
@@ -25,17 +25,22 @@ class Adapters:
     """The adapters of one plan by entity address.
 
     `lines` are by server id; a reload hands on those of servers that it leaves alone, with their pools and breakers.
-    Without `l1` nothing is cached.
+    Without `l1` nothing is cached; `watch` gives who hears of the cached rows of an entity.
     """
 
     def __init__(
-        self, plan: Plan, lines: Mapping[str, Line], l1: L1 | None = None, telemetry: Telemetry = SILENT
+        self,
+        plan: Plan,
+        lines: Mapping[str, Line],
+        l1: L1 | None = None,
+        telemetry: Telemetry = SILENT,
+        watch: Callable[[EntityPlan], CacheWatch | None] = lambda _entity: None,
     ) -> None:
         self.plan = plan
         self.lines = lines
         self.entities: Mapping[str, EntityAdapter] = {
             address: EntityAdapter(
-                entity, lines[entity.server], plan.entities, self._sieve, _cache(plan, entity, l1), telemetry
+                entity, lines[entity.server], plan.entities, self._sieve, _cache(plan, entity, l1, watch), telemetry
             )
             for address, entity in plan.entities.items()
         }
@@ -168,5 +173,7 @@ def _narrowed(ask: Ask, shown: Shown) -> Ask:
     return replace(ask, where=both(ask.where, shown.keep), must=(*ask.must, *shown.must))
 
 
-def _cache(plan: Plan, entity: EntityPlan, l1: L1 | None) -> RowCache | None:
-    return RowCache(l1, entity, plan.name) if l1 is not None and entity.cache_ttl > 0 else None
+def _cache(
+    plan: Plan, entity: EntityPlan, l1: L1 | None, watch: Callable[[EntityPlan], CacheWatch | None]
+) -> RowCache | None:
+    return RowCache(l1, entity, plan.name, watch(entity)) if l1 is not None and entity.cache_ttl > 0 else None

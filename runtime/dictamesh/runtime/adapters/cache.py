@@ -2,12 +2,23 @@
 """The rows of one entity in the cache: whole, mapped, before policy, by their own key (S25)."""
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from dictamesh.runtime.adapters.cells import Key, Row
 from dictamesh.runtime.adapters.keys import canonical
 from dictamesh.runtime.compile.plan import EntityPlan
 from dictamesh.runtime.resilience import L1, namespace
 from dictamesh.specs.expressions.tree import Parameter, walk
+
+
+class CacheWatch(Protocol):
+    """Hears what becomes of single rows; must be quick and must not raise."""
+
+    def kept(self, key: Key) -> None:
+        """A row was put into the cache."""
+
+    def hit(self, key: Key) -> None:
+        """A fresh row was found in it."""
 
 
 @dataclass(slots=True)
@@ -17,6 +28,7 @@ class RowCache:
     l1: L1
     entity: EntityPlan
     mesh: str
+    watch: CacheWatch | None = None
     _prefix: str = field(init=False)
     _volatile: frozenset[str] = field(init=False)
 
@@ -33,7 +45,11 @@ class RowCache:
     def get(self, key: Key) -> Row | None:
         """Return a fresh row."""
         hit = self.l1.get(self._prefix + canonical(key))
-        row: Row | None = hit.value if hit is not None else None
+        if hit is None:
+            return None
+        if self.watch is not None:
+            self.watch.hit(key)
+        row: Row = hit.value
         return row
 
     def last_known_good(self, key: Key) -> Row | None:
@@ -47,6 +63,8 @@ class RowCache:
     def put(self, key: Key, row: Row) -> None:
         """Keep a whole row for the entity's time to live."""
         self.l1.put(self._prefix + canonical(key), row, self.entity.cache_ttl)
+        if self.watch is not None:
+            self.watch.kept(key)
 
     def forget(self, key: Key) -> bool:
         """Drop a row; return whether there was one."""

@@ -24,4 +24,19 @@ class Silent:
         pass
 
 
+class Several:
+    """Telemetry that several hear."""
+
+    def __init__(self, *hearers: Telemetry) -> None:
+        self._hearers = hearers
+
+    def called(self, address: str, operation: str, outcome: str, seconds: float, rows: int, keys: int | None) -> None:
+        for hearer in self._hearers:
+            hearer.called(address, operation, outcome, seconds, rows, keys)
+
+    def looked_up(self, address: str, outcome: str, times: int) -> None:
+        for hearer in self._hearers:
+            hearer.looked_up(address, outcome, times)
+
+
 SILENT = Silent()

@@ -49,6 +49,12 @@ class Pool:
 
     connections: AsyncConnectionPool[psycopg.AsyncConnection[TupleRow]]
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether every connection is on loan, and no more may be opened."""
+        stats = self.connections.get_stats()
+        return not stats["pool_available"] and stats["pool_size"] >= stats["pool_max"]
+
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[psycopg.AsyncConnection[TupleRow]]:
         """A connection within one transaction: committed at the end, rolled back on an error.
@@ -65,10 +71,15 @@ class Pool:
             async with self.connections.connection() as connection:
                 return (await connection.execute(statement, parameters)).rowcount
 
-    async def rows(self, statement: bytes, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-        """The answer to one reading statement, one dict per row."""
+    async def rows(
+        self, statement: bytes, parameters: dict[str, Any] | None = None, *, binary: bool = False
+    ) -> list[dict[str, Any]]:
+        """The answer to one reading statement, one dict per row; ``binary`` reads long arrays in half the time."""
         with database_errors():
-            async with self.connections.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            async with (
+                self.connections.connection() as connection,
+                connection.cursor(row_factory=dict_row, binary=binary) as cursor,
+            ):
                 await cursor.execute(statement, parameters)
                 return await cursor.fetchall()
 
@@ -131,6 +142,12 @@ def database_errors() -> Iterator[None]:
     """Turn the driver's exceptions into ``CatalogUnavailable`` with the SQLSTATE and nothing else of theirs (S26)."""
     try:
         yield
+    except psycopg.DataError as error:
+        # the driver refuses what no text of PostgreSQL can hold before it asks
+        state = error.sqlstate or "22021"
+        raise CatalogUnavailable(
+            f"the catalog's database refuses a value, SQLSTATE {state}", _REPORT, sqlstate=state
+        ) from None
     except psycopg.Error as error:
         if error.sqlstate is None:
             raise CatalogUnavailable("the catalog's database cannot be reached", _REACH) from None

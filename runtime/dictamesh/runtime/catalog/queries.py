@@ -7,13 +7,15 @@ from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 import orjson
 
 from dictamesh.runtime.catalog.errors import EntityNotFound, InvalidRequest
 from dictamesh.runtime.catalog.pool import Pool
+
+T = TypeVar("T")
 
 DEFAULT_LIMIT = 20
 LARGEST_LIMIT = 100
@@ -24,7 +26,7 @@ _COLUMNS = b"""
 SELECT id::text, mesh, product_id, product_version, owner, entity_type, domain, source_system, source_entity_id,
 key_fields, api_base_url, api_path_template, api_method, api_auth_type, schema_version, created_at, updated_at,
 last_seen_at, status, availability_sla::float8, latency_p99_ms, freshness_sla_seconds, contains_pii,
-data_classification, retention_days
+data_classification, retention_days, description, external
 """
 _WHERE = b"""
   FROM dictamesh_entity_catalog
@@ -52,12 +54,22 @@ _ONE = (
  ORDER BY (status = 'active') DESC, last_seen_at DESC LIMIT 1
 """
 )
-_TYPES = b"SELECT DISTINCT entity_type FROM dictamesh_entity_catalog WHERE source_entity_id = '*'"
+_OF_TYPES = (
+    b"SELECT DISTINCT ON (entity_type) * FROM ("
+    + _COLUMNS
+    + b"""
+  FROM dictamesh_entity_catalog WHERE source_entity_id = '*' AND entity_type = ANY (%(types)s::text[])) c
+ ORDER BY entity_type, (status = 'active') DESC, last_seen_at DESC
+"""
+)
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogEntity:
-    """One row of the catalog as readers see it; ``availability_sla`` is a share between 0 and 1."""
+    """One row of the catalog as readers see it.
+
+    ``availability_sla`` is a share between 0 and 1; ``external``: an editor registered it, not a spec.
+    """
 
     id: str
     mesh: str
@@ -84,6 +96,8 @@ class CatalogEntity:
     contains_pii: bool
     data_classification: str
     retention_days: int | None
+    description: str
+    external: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +112,10 @@ class EntityFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """``total`` counts all rows of the filter."""
+class Page(Generic[T]):
+    """A part of a list; ``total`` counts all entries of the filter."""
 
-    items: tuple[CatalogEntity, ...]
+    items: tuple[T, ...]
     total: int
     limit: int
     offset: int
@@ -128,7 +142,7 @@ async def list_entities(
     limit: int = DEFAULT_LIMIT,
     offset: int = 0,
     types: Collection[str] | None = None,
-) -> Page:
+) -> Page[CatalogEntity]:
     """A page of the catalog in order of type; ``types`` narrows it to what the caller may see.
 
     Raises ``InvalidRequest`` for a limit outside 1-100 or a negative offset, ``CatalogUnavailable``.
@@ -165,9 +179,11 @@ async def get_entity(pool: Pool, name: str) -> CatalogEntity:
     return CatalogEntity(**rows[0])
 
 
-async def entity_types(pool: Pool) -> frozenset[str]:
-    """Every type that the catalog has a row for, whatever its status."""
-    return frozenset(row["entity_type"] for row in await pool.rows(_TYPES))
+async def entities_of_types(pool: Pool, types: Collection[str]) -> list[CatalogEntity]:
+    """The entities of some types, in order of type; of one that moved to another source its active row."""
+    if not types:
+        return []
+    return [CatalogEntity(**row) for row in await pool.rows(_OF_TYPES, {"types": sorted(types)})]
 
 
 @dataclass(slots=True)

@@ -14,9 +14,10 @@ from psycopg.rows import TupleRow
 from dictamesh.runtime.catalog.errors import RegistrationRejected
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.catalog.rows import EntityRow, Registration, SchemaRow
+from dictamesh.runtime.catalog.search.index import index
 
-# Replicas register one after another: upserts in a different order would deadlock.
-_LOCK = b"SELECT pg_advisory_xact_lock(7163846502)"
+LOCK = b"SELECT pg_advisory_xact_lock(7163846502)"
+"""Taken by whoever writes types: replicas that upsert them in different orders would deadlock."""
 _SCHEMAS = b"""
 INSERT INTO dictamesh_schemas
     (entity_type, version, schema_format, schema_definition, backward_compatible, forward_compatible, deprecated_at,
@@ -45,15 +46,16 @@ _ENTITIES = b"""
 INSERT INTO dictamesh_entity_catalog AS c
     (mesh, product_id, product_version, owner, entity_type, domain, source_system, key_fields, api_base_url,
      api_path_template, api_method, api_auth_type, schema_id, schema_version, status, availability_sla, latency_p99_ms,
-     freshness_sla_seconds, contains_pii, data_classification, retention_days)
+     freshness_sla_seconds, contains_pii, data_classification, retention_days, description, guarded)
 SELECT %s, r.product_id, r.product_version, r.owner, r.entity_type, r.domain, r.source_system, r.key_fields,
        r.api_base_url, r.api_path_template, r.api_method, r.api_auth_type, s.id, r.schema_version, r.status,
        r.availability_sla, r.latency_p99_ms, r.freshness_sla_seconds, r.contains_pii, r.data_classification,
-       r.retention_days
+       r.retention_days, r.description, r.guarded
   FROM jsonb_to_recordset(%s::jsonb) AS r (product_id text, product_version text, owner text, entity_type text,
        domain text, source_system text, key_fields text[], api_base_url text, api_path_template text, api_method text,
        api_auth_type text, schema_version text, status text, availability_sla numeric, latency_p99_ms integer,
-       freshness_sla_seconds integer, contains_pii boolean, data_classification text, retention_days integer)
+       freshness_sla_seconds integer, contains_pii boolean, data_classification text, retention_days integer,
+       description text, guarded boolean)
   LEFT JOIN dictamesh_schemas s ON s.entity_type = r.entity_type AND s.version = r.schema_version
     ON CONFLICT ON CONSTRAINT uq_dictamesh_entity_catalog_source DO UPDATE
    SET mesh = excluded.mesh, product_id = excluded.product_id, product_version = excluded.product_version,
@@ -63,23 +65,41 @@ SELECT %s, r.product_id, r.product_version, r.owner, r.entity_type, r.domain, r.
        schema_version = excluded.schema_version, status = excluded.status, last_seen_at = now(),
        availability_sla = excluded.availability_sla, latency_p99_ms = excluded.latency_p99_ms,
        freshness_sla_seconds = excluded.freshness_sla_seconds, contains_pii = excluded.contains_pii,
-       data_classification = excluded.data_classification, retention_days = excluded.retention_days
+       data_classification = excluded.data_classification, retention_days = excluded.retention_days,
+       description = excluded.description, guarded = excluded.guarded, external = false, provenance = 'declared'
 """
+# Types that no spec declares any more, and those of editors whose name a spec has taken.
 _GONE = b"""
 UPDATE dictamesh_entity_catalog c SET status = 'deprecated'
- WHERE c.mesh = %s AND c.status = 'active'
-   AND NOT EXISTS (SELECT FROM jsonb_to_recordset(%s::jsonb) AS r (entity_type text, source_system text)
+ WHERE c.source_entity_id = '*' AND c.status = 'active'
+   AND ((c.mesh = %(mesh)s AND NOT c.external)
+        OR (c.external AND EXISTS (SELECT FROM jsonb_to_recordset(%(entities)s::jsonb) AS r (entity_type text)
+                                    WHERE r.entity_type = c.entity_type)))
+   AND NOT EXISTS (SELECT FROM jsonb_to_recordset(%(entities)s::jsonb) AS r (entity_type text, source_system text)
                     WHERE r.entity_type = c.entity_type AND r.source_system = c.source_system)
+"""
+_KINDS = b"""
+INSERT INTO dictamesh_relation_kinds AS k
+    (subject_entity_type, relationship_type, object_entity_type, relationship_cardinality, inverse)
+SELECT subject, name, object, cardinality, inverse
+  FROM jsonb_to_recordset(%(relations)s::jsonb) AS r (name text, subject text, object text, cardinality text,
+       inverse text)
+    ON CONFLICT ON CONSTRAINT uq_dictamesh_relation_kinds_ends DO UPDATE
+   SET relationship_cardinality = excluded.relationship_cardinality, inverse = excluded.inverse
+ WHERE (k.relationship_cardinality, k.inverse)
+       IS DISTINCT FROM (excluded.relationship_cardinality, excluded.inverse)
 """
 _DECLARED = b"""
 WITH declared AS MATERIALIZED (
-    SELECT s.id AS subject_id, o.id AS object_id, r.*
+    SELECT s.id AS subject_id, s.node AS subject_node, k.kind, o.id AS object_id, o.node AS object_node, r.*
       FROM jsonb_to_recordset(%(relations)s::jsonb) AS r (name text, subject text, object text, cardinality text,
            inverse text, metadata jsonb, subject_system text, object_system text)
       JOIN dictamesh_entity_catalog s
         ON s.entity_type = r.subject AND s.source_system = r.subject_system AND s.source_entity_id = '*'
       JOIN dictamesh_entity_catalog o
         ON o.entity_type = r.object AND o.source_system = r.object_system AND o.source_entity_id = '*'
+      JOIN dictamesh_relation_kinds k
+        ON k.subject_entity_type = r.subject AND k.relationship_type = r.name AND k.object_entity_type = r.object
 )
 """
 _CLOSED_RELATIONS = (
@@ -88,10 +108,10 @@ _CLOSED_RELATIONS = (
 UPDATE dictamesh_entity_relationships e
    SET valid_to = greatest(now(), e.valid_from + interval '1 microsecond')
   FROM dictamesh_entity_catalog c
- WHERE c.id = e.subject_catalog_id AND c.mesh = %(mesh)s AND e.valid_to IS NULL
-   AND e.subject_entity_id = '*' AND e.object_entity_id = '*'
-   AND NOT EXISTS (SELECT FROM declared d WHERE d.subject_id = e.subject_catalog_id
-                      AND d.object_id = e.object_catalog_id AND d.name = e.relationship_type)
+ WHERE c.mesh = %(mesh)s AND c.source_entity_id = '*' AND e.subject_node = c.node AND e.valid_to IS NULL
+   AND e.object_entity_id = '*'
+   AND NOT EXISTS (SELECT FROM declared d
+                    WHERE d.subject_node = e.subject_node AND d.kind = e.kind AND d.object_node = e.object_node)
 """
 )
 _RELATIONS = (
@@ -99,13 +119,15 @@ _RELATIONS = (
     + b"""
 INSERT INTO dictamesh_entity_relationships
     (subject_catalog_id, subject_entity_type, relationship_type, relationship_cardinality, object_catalog_id,
-     object_entity_type, subject_display_name, object_display_name, relationship_metadata)
-SELECT subject_id, subject, name, cardinality, object_id, object, name, inverse, metadata FROM declared
-    ON CONFLICT (subject_catalog_id, subject_entity_id, relationship_type, object_catalog_id, object_entity_id)
- WHERE valid_to IS NULL DO UPDATE
+     object_entity_type, subject_display_name, object_display_name, relationship_metadata, subject_node, kind,
+     object_node)
+SELECT subject_id, subject, name, cardinality, object_id, object, name, inverse, metadata, subject_node, kind,
+       object_node
+  FROM declared
+    ON CONFLICT (subject_node, kind, object_node) WHERE valid_to IS NULL DO UPDATE
    SET relationship_cardinality = excluded.relationship_cardinality,
        subject_display_name = excluded.subject_display_name, object_display_name = excluded.object_display_name,
-       relationship_metadata = excluded.relationship_metadata
+       relationship_metadata = excluded.relationship_metadata, last_seen_at = now()
 """
 )
 
@@ -120,14 +142,13 @@ async def register(pool: Pool, rows: Registration) -> None:
     check(rows)
     entities = _json({**asdict(row), "api_base_url": without_credentials(row.api_base_url)} for row in rows.entities)
     schemas = _json(asdict(row) for row in rows.schemas)
-    parameters = {"mesh": rows.mesh, "relations": _relations(rows), "schemas": schemas}
+    parameters = {"mesh": rows.mesh, "entities": entities, "relations": _relations(rows), "schemas": schemas}
     async with pool.transaction() as connection:
-        await connection.execute(_LOCK)
+        await connection.execute(LOCK)
         await connection.execute(_SCHEMAS, (schemas,))
         await connection.execute(_ENTITIES, (rows.mesh, entities))
-        await connection.execute(_GONE, (rows.mesh, entities))
-        await connection.execute(_OLD_SCHEMAS, parameters)
-        await _run(connection, (_CLOSED_RELATIONS, _RELATIONS), parameters)
+        await _run(connection, (_GONE, _OLD_SCHEMAS, _KINDS, _CLOSED_RELATIONS, _RELATIONS), parameters)
+        await index(connection, rows.mesh, rows.documents)
 
 
 def check(rows: Registration) -> None:

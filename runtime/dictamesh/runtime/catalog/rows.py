@@ -7,6 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
+from dictamesh.runtime.catalog.search.documents import Document
+
 Tier = Literal["public", "internal", "confidential", "restricted"]
 AuthType = Literal["none", "basic", "bearer", "api_key", "oauth2"]
 Status = Literal["active", "deprecated", "archived"]
@@ -20,7 +22,8 @@ class EntityRow:
 
     ``availability_sla`` is a share between 0 and 1 (0.999 for 99.9 percent). ``api_path_template`` holds ``{key
     field}`` or, with one key, ``{id}``; both API columns are None for sources without a URL. ``schema_version`` names a
-    ``SchemaRow`` of the same registration or is None.
+    ``SchemaRow`` of the same registration or is None. ``guarded``: some policy may hide the type or records of it from
+    somebody, so that once no spec declares it, editors of the catalog alone see it.
     """
 
     product_id: str
@@ -42,11 +45,16 @@ class EntityRow:
     latency_p99_ms: int | None = None
     freshness_sla_seconds: int | None = None
     retention_days: int | None = None
+    description: str = ""
+    guarded: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class RelationRow:
-    """A relation declared between two entity types of the same registration (MC-3); ``metadata`` must be JSON."""
+    """A relation declared between two entity types of the same registration (MC-3); ``metadata`` must be JSON.
+
+    It stands once, in the direction in which it is declared; ``inverse`` is its name seen from the object.
+    """
 
     name: str
     subject: str
@@ -78,9 +86,13 @@ class SchemaRow:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """All that one mesh registers; what it registered before and no longer names becomes deprecated (AR-14)."""
+    """All that one mesh registers; what it registered before and no longer names becomes deprecated (AR-14).
+
+    ``documents`` are what full-text search finds.
+    """
 
     mesh: str
     entities: tuple[EntityRow, ...]
     relations: tuple[RelationRow, ...] = ()
     schemas: tuple[SchemaRow, ...] = ()
+    documents: tuple[Document, ...] = ()

@@ -10,7 +10,9 @@ from typing import Any
 import orjson
 import uvloop
 
-from dictamesh.runtime.cli.auditing import audit_sink
+from dictamesh.runtime.catalog.catalog import Catalog
+from dictamesh.runtime.catalog.queries import Locations
+from dictamesh.runtime.cli.auditing import audit_sink, catalog_pool
 from dictamesh.runtime.cli.callers import add_caller, caller
 from dictamesh.runtime.cli.common import config_of, plan_of, print_json
 from dictamesh.runtime.cli.exits import FINDINGS, FINE, UsageError
@@ -83,8 +85,10 @@ async def _answer(
     data_dir = data_dir_of(plan, options.data_dir)
     resolver = Resolver(config.absolute().parent)
     async with AsyncExitStack() as stack:
-        audit = await audit_sink(plan, data_dir, resolver, stack)
-        needs = Needs(resolver, audit, data_dir, L1(plan.mesh.cache.size), Listeners())
+        pool = await catalog_pool(plan, data_dir, resolver, stack)
+        audit = await audit_sink(pool, data_dir, stack)
+        catalog = None if pool is None else Catalog(pool, lambda: plan, audit, Locations(pool))
+        needs = Needs(resolver, audit, data_dir, L1(plan.mesh.cache.size), Listeners(), catalog=catalog)
         world = await make_world(plan, needs)
         stack.push_async_callback(world.retire, None, 0)
         span = trace.begin()

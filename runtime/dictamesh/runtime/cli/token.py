@@ -7,7 +7,7 @@ from pathlib import Path
 
 import uvloop
 
-from dictamesh.runtime.cli.auditing import audit_sink
+from dictamesh.runtime.cli.auditing import audit_sink, catalog_pool
 from dictamesh.runtime.cli.callers import add_caller, caller
 from dictamesh.runtime.cli.common import add_format, config_of, plan_of, print_json
 from dictamesh.runtime.cli.exits import FINDINGS, FINE
@@ -64,7 +64,8 @@ async def _revealed(plan: Plan, config: Path, options: argparse.Namespace, princ
     except MissingSecret as missing:
         raise StartFailed(f"{missing.place}: {missing.reference} is empty", "give it a value") from None
     async with AsyncExitStack() as stack:
-        audit = await audit_sink(plan, data_dir_of(plan, options.data_dir), resolver, stack)
+        data_dir = data_dir_of(plan, options.data_dir)
+        audit = await audit_sink(await catalog_pool(plan, data_dir, resolver, stack), data_dir, stack)
         made = revealer(plan, AccessCache(plan, keys).access, keys, audit)
         span = trace.begin()
         return await made.reveal(

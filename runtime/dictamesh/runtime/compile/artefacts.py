@@ -36,6 +36,7 @@ def artefacts(plan: Plan) -> dict[str, Any]:
                 "entities": list(product.entities),
                 "serviceLevels": dict(product.sla),
                 "lineage": [dict(each) for each in product.lineage],
+                "subjects": {kind: list(fields) for kind, fields in product.subjects.items()},
             }
             for name, product in plan.products.items()
         },

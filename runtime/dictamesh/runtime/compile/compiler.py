@@ -17,8 +17,10 @@ from dictamesh.specs.resolved import Declared, Flow, Link, Specs
 
 C = TypeVar("C", bound=Contract)
 
-OUTSIDE = frozenset({"runtime", "include", "catalog"})
+OUTSIDE = frozenset({"runtime", "include"})
 """Keys of the mesh file that are settings of the process, or say where its documents lie (S27)."""
+DATABASE = frozenset({"dsn", "autoMigrate", "pool"})
+"""Keys of `catalog` that are settings of the process, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,9 @@ def _hashed_entity(entity: EntityPlan) -> list[object]:
 def _documents(specs: Specs) -> Iterable[tuple[str, str]]:
     """What every document says, whoever reads it: a contract is more than what the mesh runs by."""
     said: Any = specs.mesh.site.plain
-    yield "Mesh", digest({key: value for key, value in said.items() if key not in OUTSIDE})
+    catalog = {key: value for key, value in (said.get("catalog") or {}).items() if key not in DATABASE}
+    kept = {key: value for key, value in said.items() if key not in OUTSIDE | {"catalog"}}
+    yield "Mesh", digest(kept | ({"catalog": catalog} if catalog else {}))
     yield "Taxonomy", digest(specs.taxonomy.model_dump(mode="json", by_alias=True, exclude_unset=True))
     for kind, declared in _kinds(specs):
         for name, each in declared.items():
@@ -133,6 +137,10 @@ def _served(declared: Declared[Product], own: list[EntityPlan]) -> ProductPlan:
             {"upstream": f"{entity.server}:{entity.source.physical_name}", "downstream": entity.address}
             for entity in own
         ),
+        subjects={
+            kind: tuple(dict.fromkeys(f"{declared.model.name}#{text}" for text in texts))
+            for kind, texts in sorted(declared.model.subjects.items())
+        },
     )
 
 

@@ -129,6 +129,7 @@ def _link(link: Link, entities: Mapping[str, ResolvedEntity]) -> LinkPlan:
         per_parent=not by_key and lookups is not None and columns not in lookups,
         inverse=link.inverse,
         description=link.model.description,
+        declared=not link.inverted,
     )
 
 

@@ -2,8 +2,11 @@
 """The GraphQL schema of a mesh as SDL, the same for every caller (S3, S7..S9, S12)."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from dictamesh.runtime.compile.catalog_sdl import ROOT_FIELD
+from dictamesh.runtime.compile.catalog_sdl import SDL as CATALOG
 from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan, LinkPlan
 from dictamesh.specs.types import Kind, Type
 
@@ -28,13 +31,14 @@ FILTER_WORDS = frozenset({"and", "or", "not"})
 """Names that a filter gives a meaning of its own; a field or relation of such a name cannot be filtered by."""
 
 _PAGE = "limit: Int, offset: Int"
+_TYPES = re.compile(r"^(?:type|enum|input) (\w+)", re.MULTILINE)
 
 
 def sdl(entities: Mapping[str, EntityPlan]) -> str:
     """Return the schema for the given entities, in the order of their GraphQL names.
 
     The text depends on the entities alone, never on the order of the mapping. Names are taken as they are: clashes are
-    the business of validation. Without entities the root type has the single field `_empty`.
+    the business of validation. The root field `catalog` and its types stand in every schema.
     """
     ordered = sorted(entities.values(), key=lambda entity: entity.name)
     by_address = {entity.address: entity for entity in ordered}
@@ -50,7 +54,7 @@ def sdl(entities: Mapping[str, EntityPlan]) -> str:
         if entity.address in pointed_at:
             blocks.append(_relation_filter(entity))
     blocks += _filters(ordered)
-    return "\n\n".join(blocks) + "\n"
+    return "\n\n".join((*blocks, CATALOG))
 
 
 def type_names(entity: EntityPlan) -> tuple[str, ...]:
@@ -68,7 +72,8 @@ def shared_names() -> frozenset[str]:
     """Return the GraphQL type names that every schema takes for itself."""
     builtin = ("Int", "Float", "String", "Boolean", "ID")
     scalars = (*SCALARS, *builtin)
-    return frozenset((*scalars, *(f"{name}Filter" for name in scalars), "Query", "SortDirection"))
+    catalog = _TYPES.findall(CATALOG)
+    return frozenset((*scalars, *(f"{name}Filter" for name in scalars), "Query", "SortDirection", *catalog))
 
 
 def _description(text: str, indent: str = "") -> str:
@@ -92,9 +97,7 @@ def _block(head: str, lines: Iterable[str], description: str = "") -> str:
 
 def _query(entities: list[EntityPlan]) -> str:
     lines = [line for entity in entities for line in _root_fields(entity)]
-    if not lines:
-        lines = ['  """Stands in while no data product is declared; always null."""\n  _empty: Boolean']
-    return _block("type Query", lines)
+    return _block("type Query", [*lines, ROOT_FIELD])
 
 
 def _root_fields(entity: EntityPlan) -> Iterator[str]:

@@ -53,7 +53,8 @@ class LinkPlan:
 
     `own` and `theirs` pair field names. `by_key`: theirs are the target's whole primary key, in order. `restrict`:
     rows of this entity exist only where the related row exists for the caller (S18). `per_parent`: the source cannot
-    look rows up by `theirs`, so each parent costs a call (S11).
+    look rows up by `theirs`, so each parent costs a call (S11). `declared`: this is the direction that the spec writes;
+    the other one bears the name `inverse`.
     """
 
     name: str
@@ -67,6 +68,7 @@ class LinkPlan:
     per_parent: bool
     inverse: str | None
     description: str = ""
+    declared: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,7 @@ class ProductPlan:
     lineage: tuple[Mapping[str, Any], ...]
     served: bool = True
     document: Mapping[str, Any] = field(default_factory=dict)
+    subjects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # kind of data subject, addresses of fields
 
 
 @dataclass(frozen=True, slots=True)

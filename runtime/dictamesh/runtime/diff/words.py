@@ -66,11 +66,19 @@ MESH: Mapping[str, tuple[str, Judge]] = {
     "gateway.introspection": ("gateway", _becomes(False, Class.BREAKING)),
     "gateway": ("gateway", REVIEW),
     "audit.onFailure": ("audit", _becomes("allow", Class.PRIVACY)),
+    "audit.readers": ("audit-readers", _gained),
     "audit": ("audit", REVIEW),
+    "retention.enabled": ("retention", _becomes(False, Class.PRIVACY)),
+    "retention": ("retention", lambda _before, after: _switched_off(after)),
     "runtime.host": ("runtime", REVIEW),
     "runtime": ("runtime", SAFE),
 }
 """Paths of the mesh file, the longest that fits first; `*` is an entry or key. What is not listed is for review."""
+
+
+def _switched_off(retention: Any) -> Class:
+    off = isinstance(retention, Mapping) and retention.get("enabled") is False
+    return Class.PRIVACY if off else Class.REVIEW
 
 
 def _open(before: Any, after: Any) -> Class:
@@ -100,6 +108,11 @@ def _input(before: Any, after: Any) -> Class:
     return Class.PRIVACY if after is None else Class.REVIEW
 
 
+def _lost(before: Any, after: Any) -> Class:
+    """Whoever is erased is overlooked where a data subject is named no longer."""
+    return Class.PRIVACY if _names(before) - _names(after) else Class.REVIEW
+
+
 PRODUCT: Mapping[str, tuple[str, Judge]] = {
     "apiVersion": ("words", SAFE),
     "version": ("words", SAFE),
@@ -119,6 +132,8 @@ PRODUCT: Mapping[str, tuple[str, Judge]] = {
     "inputs.*.declassify": ("declassified", lambda _before, after: Class.REVIEW if after is None else Class.PRIVACY),
     "inputs.*.through": ("input", lambda _before, after: Class.REVIEW if after is None else Class.PRIVACY),
     "inputs.*": ("input", _input),
+    "subjects": ("subject", _lost),
+    "subjects.*": ("subject", _lost),
     "source.*.surrogate": ("key-pseudonym", REVIEW),
     "source.*.allowPiiKey": ("pii-key", lambda _before, after: Class.REVIEW if after is None else Class.PRIVACY),
     "source": ("source", REVIEW),

@@ -18,8 +18,8 @@ def check_arguments(args: Mapping[str, Any], field: str, limits: Limits) -> None
 
     `field` is the response path for the message. Raises GatewayError LIMIT_EXCEEDED or VALIDATION_ERROR.
     """
-    _bounded(args.get("limit"), "limit", limits.max_limit, field)
-    _bounded(args.get("offset"), "offset", limits.max_offset, field)
+    bounded(args.get("limit"), "limit", limits.max_limit, field)
+    bounded(args.get("offset"), "offset", limits.max_offset, field)
     for entry in args.get("orderBy") or ():
         if len(entry) != 1:
             raise _invalid(f"{field}: each entry of orderBy names one field, as in [{{name: ASC}}, {{id: ASC}}].")
@@ -33,7 +33,8 @@ def _invalid(text: str) -> GatewayError:
     return GatewayError("VALIDATION_ERROR", text)
 
 
-def _bounded(value: int | None, name: str, largest: int, field: str) -> None:
+def bounded(value: int | None, name: str, largest: int, field: str) -> None:
+    """Refuse a number outside 0 and `largest`; raises GatewayError VALIDATION_ERROR or LIMIT_EXCEEDED."""
     if value is None:
         return
     if value < 0:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The values that pass between the front of the gateway (guard, engines, HTTP) and execution."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from dictamesh.runtime.gateway.engines.node import FieldError, Node
 from dictamesh.runtime.governance.principal import Principal
 from dictamesh.specs.model.mesh import Limits
 
-__all__ = ["Authenticate", "FieldError", "Node", "Outcome", "PreparedOperation", "RequestInfo", "Run"]
+__all__ = ["Authenticate", "FieldError", "Node", "Outcome", "PreparedOperation", "RequestInfo", "Run", "Used"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,9 @@ The audit row is committed before it returns. Raises `GatewayError` for what ref
 other exception becomes INTERNAL_ERROR and is logged by type and place alone. It is not called for operations that only
 introspect.
 """
+
+Used = Callable[[Principal, Collection[str]], None]
+"""Is told the addresses of the entities and fields that an operation used; must be quick and must not raise."""
 
 Authenticate = Callable[[Mapping[str, str]], Awaitable[Principal]]
 """Who calls, from the headers of a request; raises `Unauthenticated` or `PurposeRefused` (S21)."""

@@ -9,10 +9,11 @@ from graphql import FieldNode, GraphQLError, GraphQLObjectType, get_named_type
 from graphql.execution.collect_fields import collect_fields, collect_sub_fields
 from graphql.execution.values import get_argument_values
 
-from dictamesh.runtime.gateway.arguments import argument_fault, check_arguments
+from dictamesh.runtime.compile.catalog_sdl import Paging
+from dictamesh.runtime.gateway.arguments import argument_fault, bounded, check_arguments
 from dictamesh.runtime.gateway.contract import PreparedOperation
 from dictamesh.runtime.gateway.errors import GatewayError
-from dictamesh.runtime.gateway.schema import introspects, is_count, pages, rows_of
+from dictamesh.runtime.gateway.schema import introspects, is_count, pages, paging_of, rows_of
 
 VALUES_PER_ROW = 20
 """Values in an answer, per row that the cost allows; aliases multiply values without adding rows."""
@@ -44,8 +45,8 @@ def check_cost(operation: PreparedOperation) -> int:
     """Return the cost in rows, with the coerced variables; checks the arguments of every list on the way.
 
     A row fetched by key or over a to-one relation costs 1, a list its limit (or the default) times one plus what is
-    below, a count 1. Raises GatewayError LIMIT_EXCEEDED, which names the list to limit and a limit that would pass, or
-    VALIDATION_ERROR.
+    below, a count 1, and what the catalog holds as much as rows. Raises GatewayError LIMIT_EXCEEDED, which names the
+    list to limit and a limit that would pass, or VALIDATION_ERROR.
     """
     root = operation.schema.query_type
     if root is None:
@@ -97,12 +98,13 @@ def _field(
         return 1 if is_count(field) else 0
     limit = 1
     entry: _List | None = None
-    if pages(field):
-        limit = _limit(args, operation, parent)
+    paging = paging_of(field)
+    if paging is not None or pages(field):
+        limit = _limit(args, operation, parent) if paging is None else _of_catalog(paging, args, path)
         entry = _List(path, limit, parents)
         count.lists.append(entry)
     below = collect_sub_fields(operation.schema, dict(operation.fragments), dict(operation.variables), named, nodes)
-    own = 1 if rows_of(field) else 0
+    own = 1 if rows_of(field) or paging is not None else 0
     cost = own + _below(operation, named, below, path, parents * limit, count)
     if entry is not None:
         entry.unit = cost
@@ -117,7 +119,7 @@ def _arguments(operation: PreparedOperation, parent: GraphQLObjectType, node: Fi
         args = None
     if args is None:  # outside: the cause would quote a variable
         raise argument_fault(path)
-    if "filter" in field.args and (pages(field) or is_count(field)):
+    if "filter" in field.args and paging_of(field) is None and (pages(field) or is_count(field)):
         check_arguments(args, path, operation.limits)
     return args
 
@@ -128,6 +130,15 @@ def _limit(args: Mapping[str, Any], operation: PreparedOperation, parent: GraphQ
         return given
     root = parent is operation.schema.query_type
     return operation.limits.limit if root else operation.limits.relation_limit
+
+
+def _of_catalog(paging: Paging, args: Mapping[str, Any], path: str) -> int:
+    """Return how many entries a field of the catalog may hold, with its arguments checked."""
+    if paging.largest is not None:
+        bounded(args.get("limit"), "limit", paging.largest, path)
+        bounded(args.get("offset"), "offset", paging.furthest, path)
+    given: int | None = args.get("limit")
+    return paging.default if given is None else given
 
 
 def _too_costly(total: int, allowed: int, lists: list[_List]) -> str:

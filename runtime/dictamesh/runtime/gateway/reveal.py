@@ -43,6 +43,7 @@ class Revealer:
         granted = access.clear(field) and access.rows(entity.address) is True
         row = AuditRow(
             principal=principal.name if principal.authenticated else None,
+            product=entity.product,
             entity_type=entity.name,
             plan_hash=self.plan.hash,
             purpose=principal.purpose,

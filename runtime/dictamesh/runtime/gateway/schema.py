@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The executable schema of a plan: its SDL, our scalars, and the source texts of enumerations."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from graphql import (
     GraphQLEnumType,
@@ -16,27 +16,39 @@ from graphql import (
 )
 from graphql.type import GraphQLField, is_introspection_type
 
+from dictamesh.runtime.compile.catalog_sdl import PAGING as CATALOG_PAGING
+from dictamesh.runtime.compile.catalog_sdl import Paging
 from dictamesh.runtime.compile.graphql import SCALARS
 from dictamesh.runtime.compile.plan import FieldPlan, Plan
 from dictamesh.runtime.gateway.scalars import scalar
 
 ENTITY = "dictamesh.entity"
+PAGING = "dictamesh.paging"
 
 
 def build_schema(plan: Plan) -> GraphQLSchema:
     """Build the schema that validates and completes operations on a plan.
 
     Enumeration values are the source texts, so arguments arrive as they are compared. Object types of entities carry
-    the entity's address: `type.extensions[ENTITY]`. The SDL comes from the compiler and is taken as valid.
+    the entity's address: `type.extensions[ENTITY]`, and fields of the catalog their `field.extensions[PAGING]`. The SDL
+    comes from the compiler and is taken as valid.
     """
     schema = build_ast_schema(parse(plan.sdl, no_location=True), assume_valid=True, assume_valid_sdl=True)
     for name in SCALARS:
         _take_over(schema.type_map[name], scalar(name))
+    for (owner, name), paging in CATALOG_PAGING.items():
+        _fields(schema.type_map[owner])[name].extensions = {PAGING: paging}
     for entity in plan.entities.values():
         schema.type_map[entity.name].extensions = {ENTITY: entity.address}
         for field in _enumerations(entity.fields):
             _give_texts(schema.type_map[field.graphql], field)
     return schema
+
+
+def paging_of(field: GraphQLField) -> Paging | None:
+    """Return how many entries a field of the catalog may hold; None for other fields."""
+    paging: Paging | None = field.extensions.get(PAGING)
+    return paging
 
 
 def entity_address(named: GraphQLNamedType) -> str | None:
@@ -71,6 +83,12 @@ def _enumerations(fields: Iterable[FieldPlan]) -> Iterator[FieldPlan]:
         if field.enum:
             yield field
         yield from _enumerations(field.members)
+
+
+def _fields(declared: GraphQLNamedType) -> Mapping[str, GraphQLField]:
+    if not isinstance(declared, GraphQLObjectType):
+        raise TypeError(f"{declared.name} is not declared as an object")
+    return dict(declared.fields)
 
 
 def _take_over(declared: GraphQLNamedType, ours: GraphQLScalarType) -> None:

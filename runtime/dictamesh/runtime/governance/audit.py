@@ -19,7 +19,8 @@ class AuditUnavailable(Exception):  # noqa: N818 - the name says what is the cas
 class AuditRow:
     """One (operation, entity type) that read a pii field in clear or was denied; names and tokens, never values.
 
-    ``principal`` is the principal's name, None for anonymous. ``fields`` are the pii fields served in clear,
+    ``principal`` is the principal's name, None for anonymous. ``product`` is the name of the entity type's product;
+    its rows make one chain. ``fields`` are the pii fields served in clear,
     ``denied_fields`` those withheld; ``success`` is False when the whole operation was refused, with ``error_code``.
     ``subject_tokens`` are keyed hashes of at most 1,000 records, ``subject_count`` counts all. ``duration_ms`` is that
     of the operation. ``occurrences`` is above 1 only in a sum. ``id`` makes writing twice harmless. Raises
@@ -27,6 +28,7 @@ class AuditRow:
     """
 
     principal: str | None
+    product: str
     entity_type: str
     plan_hash: str
     purpose: str | None = None

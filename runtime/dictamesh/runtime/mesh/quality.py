@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from dictamesh.runtime.adapters.adapters import Adapters
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
-from dictamesh.runtime.catalog.lease import lease
+from dictamesh.runtime.catalog.lease import leased
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.catalog.quality import Latest, QualityRow, RuleKey, forget, latest, record
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
@@ -70,7 +70,7 @@ class QualityWatch:
         self._since = {key: self._since.get(key) or self.now() for key in rules}
         known = await latest(self.pool, world.plan.name, list(rules))
         if self._due(world.plan, rules, known):
-            async with lease(self.pool, f"quality {world.plan.name}") as mine:
+            async with leased(self.pool, f"quality {world.plan.name}") as mine:
                 if mine:
                     # another replica may have been faster
                     known = await latest(self.pool, world.plan.name, list(rules))

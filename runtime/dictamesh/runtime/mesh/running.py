@@ -6,25 +6,33 @@ import logging
 import os
 from collections.abc import Awaitable, Coroutine, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from aiohttp import web
 
-from dictamesh.connectors.sdk import Health, Status
+from dictamesh.runtime.adapters.telemetry import Several
+from dictamesh.runtime.catalog.catalog import Catalog
+from dictamesh.runtime.catalog.health import probe
+from dictamesh.runtime.catalog.recording.usage import UsageCounts
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.diff.weakening import weaker
 from dictamesh.runtime.gateway.serving import Gateway
 from dictamesh.runtime.mesh import telling
+from dictamesh.runtime.mesh.api import api
+from dictamesh.runtime.mesh.attestation import attest, renew
 from dictamesh.runtime.mesh.build import Built, build_file
 from dictamesh.runtime.mesh.drift import compare
+from dictamesh.runtime.mesh.duties import Duties, begin
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.lineage.feed import Feed
 from dictamesh.runtime.mesh.lines import states
 from dictamesh.runtime.mesh.quality import QualityWatch
+from dictamesh.runtime.mesh.recording import Recording
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.store import Store, open_store
-from dictamesh.runtime.mesh.telemetry import Both, CountedAudit, PlanTelemetry, counted
+from dictamesh.runtime.mesh.telemetry import CountedAudit, PlanTelemetry, counted
 from dictamesh.runtime.mesh.trees import changes
 from dictamesh.runtime.mesh.web import application
 from dictamesh.runtime.mesh.world import Needs, World, make_world
@@ -72,6 +80,13 @@ class RunningMesh:
         self.checks = Checks(breakers=lambda: states(self.world.lines), draining=lambda: drain.draining)
         self.quality = QualityWatch(store.pool, metrics, lambda: self.world)
         self.built = start.built
+        audit = CountedAudit(store.audit, metrics)
+        self.catalog = Catalog(
+            store.pool, lambda: self.world.plan, audit, store.locations, lineage_taken=metrics.lineage_received
+        )
+        mesh = start.plan.mesh
+        self.recording = Recording(UsageCounts(mesh.usage.days))
+        self.recorder = self.recording.recorder(store.pool, mesh.catalog.write_every, metrics.catalog_written)
         self.world: World
         self.gateway: Gateway
         self.http: Listening
@@ -84,20 +99,24 @@ class RunningMesh:
     def url(self) -> str:
         return f"http://{self.http.host}:{self.http.port}"
 
+    @property
+    def _data_dir(self) -> Path:
+        return Path(self.start.settings.data_dir)
+
     async def open(self) -> None:
         """Open the world and the ports; raises StartFailed."""
         telling.findings(self.built.diagnostics)
         self.world = await self._make(self.start.plan, None)
         _LOG.info("adapters ready", extra={"count": len(self.world.lines)})
         _LOG.info("governance ready", extra={"count": len(self.start.plan.rules.fields)})
-        await self.store.register(self.start.plan, self.resolver)
-        await self.store.deployed(self.start.plan, self.start.config, self.built.sources)
-        await self.feed.use(self.start.plan)
+        await self._register(self.start.plan)
         _LOG.info("catalog ready", extra={"count": len(self.start.plan.entities)})
+        await self._attest(self.start.plan)
         self._use(self.world)
         self.gateway = Gateway(self.world.serving)
         _LOG.info("gateway ready", extra={"count": len(self.start.plan.entities)})
         await self._listen(self.start.settings)
+        self.recorder.begin()
         self.checks.mark_started()
         self.metrics.set("ready", 1)
         self._spawn(self.quality.run())
@@ -105,8 +124,17 @@ class RunningMesh:
         if self.start.settings.watch:
             self._spawn(self._watch())
 
+    async def _attest(self, plan: Plan) -> None:
+        unpublished = partial(self.metrics.count, "audit_heads_total", "unpublished")
+        heads = await attest(plan, self.store.pool, self.resolver, self._data_dir, self.world.audit_key, unpublished)
+        self.store.heads = heads
+        current, key = (lambda: self.world.plan), (lambda: self.world.audit_key)
+        for work in await begin(Duties(self.store.pool, current, key, heads, self.l1, self.metrics)):
+            self._spawn(work)
+
     async def _listen(self, settings: Runtime) -> None:
-        app = application(self.gateway, self.store.locations, lambda: self.world, self.checks, self.metrics, self.drain)
+        routes = api(lambda: self.world, self.store.signer)
+        app = application(self.gateway, routes, self.catalog, lambda: self.world, self.checks, self.metrics, self.drain)
         metrics = listen(metrics_app(self.metrics), settings.host, settings.metrics_port)
         self.metrics_http = await _listening(metrics, settings.host, settings.metrics_port, "--metrics-port")
         self.http = await _listening(_serve(app, settings), settings.host, settings.port, "--port")
@@ -151,9 +179,9 @@ class RunningMesh:
         new: World | None = None
         try:
             new = await self._make(plan, old)
-            await self.store.register(plan, self.resolver)
-            await self.store.deployed(plan, self.start.config, self.built.sources)
-            await self.feed.use(plan)
+            await self._register(plan)
+            if self.store.heads is not None:
+                renew(self.store.heads, plan, self.resolver, self._data_dir)
         except StartFailed as failure:
             telling.failed("the changed specs cannot be served; the mesh goes on as it was", failure)
             if new is not None:
@@ -180,6 +208,7 @@ class RunningMesh:
                 await listening.close()
         if hasattr(self, "world"):
             await self.world.retire(None, 0.1)
+        await self.recorder.close()
         await self.feed.close()
         await self.store.close()
         return left
@@ -187,19 +216,25 @@ class RunningMesh:
     async def _make(self, plan: Plan, before: World | None) -> World:
         needs = Needs(
             resolver=self.resolver,
-            audit=CountedAudit(self.store.audit, self.metrics),
-            data_dir=Path(self.start.settings.data_dir),
+            audit=self.catalog.audit,
+            data_dir=self._data_dir,
             l1=self.l1,
             listeners=self.listeners,
             unknown_roles=lambda count: self.metrics.count("unknown_roles_total", by=count),
             observed=self.metrics.graphql_operation,
-            telemetry=lambda plan: Both(PlanTelemetry(self.metrics, plan), self.feed.collected),
+            telemetry=lambda plan: Several(
+                PlanTelemetry(self.metrics, plan), self.recording.levels, self.feed.collected
+            ),
+            recording=self.recording,
+            catalog=self.catalog,
             admitted=lambda authenticate: counted(self.metrics, authenticate),
             followed=self.feed.observed,
         )
         return await make_world(plan, needs, before)
 
     def _use(self, world: World) -> None:
+        self.recording.use(world.plan)
+        self.recorder.change(world.plan.mesh.catalog.write_every)
         rules = [rule.name for entity in world.plan.entities.values() for rule in entity.quality]
         self.metrics.use_plan(world.plan.hash, _served(world.plan), rules)
         for name in self._probed:
@@ -207,12 +242,14 @@ class RunningMesh:
         self._probed = tuple(f"server:{name}" for name in world.lines)
         for name, opened in world.lines.items():
             self.checks.add(f"server:{name}", opened.line.connector.health, required=False)
-        self.checks.add("catalog", self._catalog)
+        self.checks.add("catalog", lambda: probe(self.store.pool))
         self._spawn(_held(world, compare(world.plan, world.lines)))
 
-    async def _catalog(self) -> Health:
-        await self.store.pool.rows(b"SELECT 1")
-        return Health(Status.HEALTHY)
+    async def _register(self, plan: Plan) -> None:
+        await self.store.register(plan, self.resolver)
+        await self.store.deployed(plan, self.start.config, self.built.sources)
+        self.catalog.forget()
+        await self.feed.use(plan)
 
     async def _watch(self) -> None:
         async for _ in changes(self.start.config, lambda: self.built.loaded):

@@ -3,7 +3,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from dictamesh.runtime.adapters.telemetry import Telemetry
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.gateway.contract import Authenticate
 from dictamesh.runtime.governance.audit import AuditRow, AuditSink, AuditUnavailable
@@ -26,22 +25,6 @@ class PlanTelemetry:
 
     def looked_up(self, address: str, outcome: str, times: int) -> None:
         self._metrics.cache_lookup("l1", outcome, self._served[address].entity, times)
-
-
-class Both:
-    """Telemetry that two hear."""
-
-    def __init__(self, first: Telemetry, second: Telemetry) -> None:
-        self._first = first
-        self._second = second
-
-    def called(self, address: str, operation: str, outcome: str, seconds: float, rows: int, keys: int | None) -> None:
-        self._first.called(address, operation, outcome, seconds, rows, keys)
-        self._second.called(address, operation, outcome, seconds, rows, keys)
-
-    def looked_up(self, address: str, outcome: str, times: int) -> None:
-        self._first.looked_up(address, outcome, times)
-        self._second.looked_up(address, outcome, times)
 
 
 def counted(metrics: Metrics, authenticate: Authenticate) -> Authenticate:

@@ -4,24 +4,32 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dictamesh.runtime.adapters.adapters import Adapters
+from dictamesh.runtime.adapters.records import RecordIds
+from dictamesh.runtime.adapters.surrogates import surrogates
 from dictamesh.runtime.adapters.telemetry import SILENT, Telemetry
+from dictamesh.runtime.catalog.catalog import Catalog
+from dictamesh.runtime.compile.catalog_sdl import ROOT as CATALOG
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.gateway.contract import Authenticate, Run
 from dictamesh.runtime.gateway.engines.tartiflette import EngineUnavailable
 from dictamesh.runtime.gateway.execution.run import Execution, make_run
+from dictamesh.runtime.gateway.reveal import Revealer, revealer
 from dictamesh.runtime.gateway.serving import Observed, Serving, serving, unobserved
 from dictamesh.runtime.governance.access import AccessCache
 from dictamesh.runtime.governance.audit import AuditSink
 from dictamesh.runtime.governance.authenticate import Authenticator, mask_keys
 from dictamesh.runtime.governance.refusals import MissingSecret
 from dictamesh.runtime.mesh.failure import StartFailed
+from dictamesh.runtime.mesh.keys import audit_key
 from dictamesh.runtime.mesh.lines import Lines, close_lines, lines_of, open_lines, unused
+from dictamesh.runtime.mesh.recording import Recording
 from dictamesh.runtime.mesh.references import Resolver
-from dictamesh.runtime.mesh.subjects import audit_key
+from dictamesh.runtime.mesh.sections import catalog_section
+from dictamesh.runtime.mesh.sight import Sights, sights
 from dictamesh.runtime.resilience import L1, Listeners
 
 
@@ -34,6 +42,9 @@ class World:
     access: AccessCache
     authenticator: Authenticator
     serving: Serving
+    audit_key: bytes = field(repr=False)
+    sights: Sights
+    revealer: Revealer
     running: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -73,6 +84,8 @@ class Needs:
     unknown_roles: Callable[[int], None] = lambda _count: None
     observed: Observed = unobserved
     telemetry: Callable[[Plan], Telemetry] = lambda _plan: SILENT
+    recording: Recording | None = None
+    catalog: Catalog | None = None
     admitted: Callable[[Authenticate], Authenticate] = lambda authenticate: authenticate
     followed: Callable[[Run, Plan], Run] = lambda run, _plan: run
 
@@ -106,11 +119,31 @@ def _world(plan: Plan, needs: Needs, lines: Lines, secrets: dict[str, str]) -> W
     except ValueError as error:
         raise StartFailed(str(error), "give each caller a key of its own") from None
     access = AccessCache(plan, keys)
-    adapters = Adapters(plan, lines_of(lines), needs.l1 if mesh.cache.enabled else None, needs.telemetry(plan))
+    ids = RecordIds(surrogates(plan, keys))
+    adapters = _adapters(plan, needs, lines, ids)
+    seen = sights(adapters, access.access)
     subjects = audit_key(plan, keys, needs.data_dir)
-    run = make_run(Execution(plan, adapters, access.access, needs.audit, subjects, keys))
+    execution = Execution(plan, adapters, access.access, needs.audit, subjects, keys)
+    if needs.recording is not None:
+        follower = needs.recording.follower(plan, ids)
+        execution = replace(execution, used=needs.recording.used, follower=follower)
+    if needs.catalog is not None:
+        execution = replace(execution, sections={CATALOG: catalog_section(needs.catalog, seen.of)})
+    run = make_run(execution)
     try:
         served = serving(plan, needs.followed(run, plan), needs.admitted(authenticator.principal), needs.observed)
     except EngineUnavailable as missing:
         raise StartFailed("gateway.engine: tartiflette is not installed", str(missing)) from None
-    return World(plan, lines, access, authenticator, served)
+    reveals = revealer(plan, access.access, keys, needs.audit)
+    return World(plan, lines, access, authenticator, served, subjects, seen, reveals)
+
+
+def _adapters(plan: Plan, needs: Needs, lines: Lines, ids: RecordIds) -> Adapters:
+    recording = needs.recording
+    return Adapters(
+        plan,
+        lines_of(lines),
+        needs.l1 if plan.mesh.cache.enabled else None,
+        needs.telemetry(plan),
+        lambda entity: recording.watch(plan, entity, ids) if recording is not None else None,
+    )

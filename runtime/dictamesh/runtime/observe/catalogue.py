@@ -70,8 +70,14 @@ METRICS: tuple[Metric, ...] = (
     _counter("unknown_roles_total", "Roles in tokens that the mesh does not declare; they are ignored."),
     _counter("audit_rows_total", "Audit rows committed."),
     _counter("audit_failures_total", "Audit writes that failed."),
+    _counter("catalog_entries_total", "What requests left for the catalog, by what became of it.", "what", "outcome"),
     _counter("lineage_events_total", "Lineage events of the mesh, by what became of them.", "sink", "outcome"),
     _counter("lineage_received_total", "Lineage events of others, by what became of them.", "outcome"),
+    _counter("audit_heads_total", "Signed statements of where the audit ends, by what became of them.", "outcome"),
+    _counter("retention_runs_total", "Runs of the retention task, by how they ended.", "outcome"),
+    _counter("retention_removed_total", "What retention took out.", "what"),
+    _gauge("erasures_pending", "Erasures of data subjects that some source still has to follow."),
+    _gauge("erasures_overdue", "Those of them whose deadline is over."),
     _counter("reloads_total", "Changes of the configuration seen, by what became of them.", "outcome"),
     _gauge("plan_info", "1 for the plan that runs, by the start of its hash.", "hash"),
     _gauge("entity_info", "1 for each entity of the plan that runs.", "server", "product", "entity"),
@@ -113,7 +119,10 @@ OUTCOMES: Mapping[str, tuple[str, ...]] = {
     "quality_checks_total": ("passed", "failed", "error"),
     "lineage_events_total": ("sent", "dropped", "refused"),
     "lineage_received_total": ("taken", "known", "refused"),
+    "audit_heads_total": ("signed", "unchanged", "failed", "unpublished"),
+    "retention_runs_total": ("done", "elsewhere", "failed"),
     "reloads_total": ("applied", "unchanged", "refused", "invalid", "failed"),
+    "catalog_entries_total": ("written", "dropped"),
 }
 
 WORDS: Mapping[str, tuple[str, ...]] = {
@@ -121,6 +130,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "status": tuple(str(int(status)) for status in HTTPStatus),
     "code": _CODES,
     "operation": ("get", "list", "batch", "lookup", "count", "describe", "health"),
+    "what": ("usage", "levels", "relations", "cache", "record", "event", "row"),
     "layer": ("l1", "l2", "l3"),
     "sink": ("http", "file", "catalog"),
     "to_state": ("closed", "half-open", "open"),

@@ -120,6 +120,16 @@ class Metrics:
         if call.keys is not None:
             self.observe("source_batch_size", call.keys, of.server)
 
+    def catalog_written(self, what: str, written: int, dropped: int) -> None:
+        """Record what requests left for the catalog: entries written, and entries dropped because too many waited."""
+        for outcome, entries in (("written", written), ("dropped", dropped)):
+            if entries:
+                self.count("catalog_entries_total", what, outcome, by=entries)
+
+    def lineage_received(self, outcome: str, events: int) -> None:
+        """Record what became of lineage events of others: `taken`, `known` or `refused`."""
+        self.count("lineage_received_total", outcome, by=events)
+
     def cache_lookup(self, layer: str, outcome: str, entity: str, times: int = 1) -> None:
         """Record look-ups in one cache layer: `hit`, `miss` or `stale`."""
         self.count("cache_requests_total", layer, outcome, entity, by=times)

@@ -24,6 +24,11 @@ _ALERTS = (
     ("answers come from last known good rows", f'`rate({PREFIX}_cache_requests_total{{outcome="stale"}}[5m]) > 0`'),
     ("audit rows are not written", f"`increase({PREFIX}_audit_failures_total[5m]) > 0`"),
     (
+        "the end of the audit is not signed, or not published",
+        f'`increase({PREFIX}_audit_heads_total{{outcome=~"failed|unpublished"}}[15m]) > 0`',
+    ),
+    ("a source still holds somebody who had to be erased by now", f"`{PREFIX}_erasures_overdue > 0`"),
+    (
         "the configuration on disk is not the one that runs",
         f'`increase({PREFIX}_reloads_total{{outcome=~"refused|invalid|failed"}}[15m]) > 0`',
     ),

@@ -2,6 +2,7 @@
 """The L1 cache: whole mapped rows in this process, before policy (S25, RS-7, RS-10)."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,8 +89,8 @@ class L1:
         """Drop one entry; return whether there was one."""
         return self._entries.pop(key, None) is not None
 
-    def delete_prefix(self, prefix: str) -> int:
-        """Drop all entries whose key starts with `prefix`, and return how many.
+    def delete_prefix(self, prefix: str, where: Callable[[Any], bool] = lambda _value: True) -> int:
+        """Drop all entries whose key starts with `prefix` and whose value `where` accepts, and return how many.
 
         The prefix is one that `namespace` built, with or without the start of a key behind it. Raises ValueError for
         one that reaches beyond a mesh's own namespace (RS-10).
@@ -97,7 +98,7 @@ class L1:
         first, mesh, *rest = [*prefix.split(":"), "", ""]
         if first != "dictamesh" or not mesh or len(rest) < 3:
             raise ValueError("a cache prefix must start with 'dictamesh:<mesh>:'")
-        doomed = [key for key in self._entries if key.startswith(prefix)]
+        doomed = [key for key, entry in self._entries.items() if key.startswith(prefix) and where(entry.value)]
         for key in doomed:
             del self._entries[key]
         return len(doomed)

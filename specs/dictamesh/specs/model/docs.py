@@ -40,6 +40,9 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "gateway": "The GraphQL endpoint and its limits.",
         "catalog": "The database of metadata and audit.",
         "audit": "How reads of personal data are recorded.",
+        "retention": "How often what is too old is taken out.",
+        "erasure": "How data subjects are erased.",
+        "usage": "How the use of fields is counted.",
         "cache": "The cache of rows in the process.",
         "quality": "How the quality rules of the products are checked while the mesh runs.",
         "lineage": "Lineage events, sent and taken in.",
@@ -84,6 +87,17 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "dsn": "postgresql://... by reference; absent: an embedded PostgreSQL under the data folder.",
         "autoMigrate": "Whether the tables are brought up to date at start.",
         "pool": "Connections to the database.",
+        "editors": "Roles that may register entities of others in the catalog; absent: none.",
+        "observe": "Whether the relations that queries follow enter the graph of the catalog.",
+        "writeEvery": "How often counts of usage, service levels and relations are written; a crash loses as much.",
+    },
+    "Usage": {
+        "days": "How long counts are kept, in days; 0 counts nothing.",
+        "readers": "Roles that may see who uses what; absent: every authenticated caller.",
+    },
+    "Retention": {
+        "enabled": "Whether a running mesh does it by itself; `retention run` does it at any time.",
+        "every": "How often; one replica at a time does it.",
     },
     "Pool": {"max": "Connections at most.", "idle": "Connections kept open without work, at most."},
     "QualityChecks": {

@@ -108,6 +108,16 @@ class Catalog(Part):
     dsn: Annotated[str, SecretMark(), Field(description="postgresql://... by reference")] | None = None
     auto_migrate: bool = True
     pool: Pool = Pool()
+    editors: Names = ()
+    observe: bool = False
+    write_every: PositiveDuration = 60.0
+
+
+class Usage(Part):
+    """Who reads which fields, counted by day, caller and purpose."""
+
+    days: Annotated[int, Field(ge=0, le=3660)] = 90
+    readers: Names | None = None
 
 
 class Audit(Part):
@@ -120,6 +130,38 @@ class Audit(Part):
         str | None,
         Field(description="a name in security.keys that turns subjects into tokens; default: one kept on disk"),
     ] = None
+    readers: Annotated[Names, Field(description="roles that may read the audit log over HTTP")] = ()
+    signing_key: Annotated[
+        str | None,
+        Field(description="a name in security.keys that signs where the log ends; default: one kept on disk"),
+    ] = None
+    sign_every: Annotated[PositiveDuration, Field(description="how often that is signed")] = 60.0
+    publish: Annotated[
+        str | None,
+        Field(description="a file, or an http(s) address that takes each signed statement by POST"),
+    ] = None
+
+
+class Retention(Part):
+    """How often what is older than its contract allows is taken out of the catalog and the event log (GV-7)."""
+
+    enabled: bool = True
+    every: PositiveDuration = 21_600.0
+
+
+class Erasure(Part):
+    """How data subjects are erased, and where that is recorded outside the database (GV-12)."""
+
+    ledger: Annotated[
+        str | None, Field(description="the file that a restored database is held against; default: in the data folder")
+    ] = None
+    key: Annotated[
+        str | None,
+        Field(description="a name in security.keys that wraps the keys of data subjects; default: one kept on disk"),
+    ] = None
+    deadline: Annotated[
+        PositiveDuration, Field(description="how long the owners of sources have, unless the command says otherwise")
+    ] = 2_592_000.0
 
 
 class OpenLineage(Part):
@@ -241,6 +283,9 @@ class Mesh(Part):
     gateway: Gateway = Gateway()
     catalog: Catalog = Catalog()
     audit: Audit = Audit()
+    retention: Retention = Retention()
+    erasure: Erasure = Erasure()
+    usage: Usage = Usage()
     cache: CacheSettings = CacheSettings()
     quality: QualityChecks = QualityChecks()
     lineage: Lineage = Lineage()

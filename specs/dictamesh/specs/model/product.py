@@ -152,5 +152,8 @@ class Product(Contract):
     inputs: Annotated[tuple[Input, ...], Listed] = Field(default=(), description="what it is made of in other products")
     graphql: dict[str, GraphqlNames] = {}
     output: dict[str, Output] = Field(default={}, description="output ports by entity")
+    subjects: dict[str, OneOrMany] = Field(
+        default={}, description="by kind of data subject the fields that hold its id: {customer: Customer.id}"
+    )
     cache: ProductCache = ProductCache()
     not_personal: dict[str, Reason] = {}

@@ -27,8 +27,9 @@ def check_mesh(mesh: Declared[Mesh], findings: Findings) -> None:
             hint = f"did you mean '{near}'?" if near else "Name a server, or 'default'."
             findings.error("DM202", (site / "resilience" / name).key_span, f"there is no server '{name}'", hint)
     check_each(model.gateway.explain, "roles", mesh, site / "gateway" / "explain", findings)
-    if model.audit.key is not None:
-        check_declared(model.audit.key, "keys", mesh, site / "audit" / "key", findings)
+    _check_audit(mesh, findings)
+    check_each(model.catalog.editors, "roles", mesh, site / "catalog" / "editors", findings)
+    check_each(model.usage.readers or (), "roles", mesh, site / "usage" / "readers", findings)
     _check_lineage(mesh, findings)
     _check_bounds(model, site, findings)
     _check_address(mesh, findings)
@@ -55,6 +56,21 @@ def _check_collector(url: str, at: Site, findings: Findings) -> None:
         findings.error("DM260", at, "this is no address of a collector", hint)
     elif user is not None:
         findings.error("DM260", at, "the address holds credentials", "Use 'apiKey', by reference.", secret=True)
+
+
+def _check_audit(mesh: Declared[Mesh], findings: Findings) -> None:
+    audit, site = mesh.model.audit, mesh.site / "audit"
+    for name, at in (
+        (audit.key, site / "key"),
+        (audit.signing_key, site / "signingKey"),
+        (mesh.model.erasure.key, mesh.site / "erasure" / "key"),
+    ):
+        if name is not None:
+            check_declared(name, "keys", mesh, at, findings)
+    check_each(audit.readers, "roles", mesh, site / "readers", findings)
+    scheme, colon, _ = (audit.publish or "").partition("://")
+    if colon and scheme not in {"http", "https"} and not has_reference(scheme):
+        findings.error("DM244", site / "publish", f"signed heads cannot be sent by '{scheme}'")
 
 
 def _check_security(security: Security, mesh: Declared[Mesh], findings: Findings) -> None:

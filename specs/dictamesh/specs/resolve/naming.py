@@ -16,7 +16,9 @@ RESERVED_TYPES = frozenset(
     | {"Long", "Decimal", "Bytes", "Date", "Time", "DateTime", "JSON"}
     | {"_Any", "_Entity", "_Service", "FieldSet"}  # of the federation specification
 )
-RESERVED_ROOTS = frozenset({"_entities", "_service", "_empty"})
+RESERVED_ROOTS = frozenset({"_entities", "_service", "catalog"})
+CATALOG_TYPE = re.compile(r"Catalog([A-Z].*)?\Z", re.DOTALL)
+"""Names that the types of the root field `catalog` have, now or in a later release."""
 FILTER_WORDS = frozenset({"and", "or", "not"})
 """Words that a filter gives a meaning of its own (S9)."""
 TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}\Z")
@@ -118,6 +120,10 @@ def _check_types(entities: Iterable[ResolvedEntity], findings: Findings) -> None
                 message = f"'{name}' is a type of GraphQL or of the gateway"
                 findings.error("DM601", site, message, "Choose another name.")
                 break
+            if CATALOG_TYPE.match(name):
+                message = f"'{name}' would be one of the catalog's own types, which are called Catalog..."
+                findings.error("DM601", site, message, "Choose a name that begins otherwise.")
+                break
             earlier = seen.setdefault(name, site)
             if earlier is not site:
                 message = f"the GraphQL type '{name}' is there already, made for {earlier.span}"
@@ -153,8 +159,8 @@ def _check_roots(entities: Iterable[ResolvedEntity], findings: Findings) -> None
     seen: dict[str, ResolvedEntity] = {}
     for entity in entities:
         names = root_names(entity)
-        hint = f"Add 'graphql: {{{entity.model.name}: {{plural: ...}}}}' to the product."
         for key, name in (("singular", names.singular), ("plural", names.plural), ("plural", f"{names.plural}Count")):
+            hint = f"Add 'graphql: {{{entity.model.name}: {{{key}: ...}}}}' to the product."
             site = entity.product_site / "graphql" / entity.model.name / key
             at = site if site.exists else entity.site / "name"
             if name in RESERVED_ROOTS:

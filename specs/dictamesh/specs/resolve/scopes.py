@@ -2,13 +2,13 @@
 """What names mean in the expressions of a spec, and where in the file a fault of one stands (S1)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from dictamesh.specs.diagnostics import Findings, Located
 from dictamesh.specs.documents import Scalar, Site
 from dictamesh.specs.expressions import Missing, Problems, Scope, check
-from dictamesh.specs.expressions.tree import Column, Expr
+from dictamesh.specs.expressions.tree import Call, Column, Expr, Literal
 from dictamesh.specs.model import Mesh
 from dictamesh.specs.resolved import Link, ResolvedEntity
 from dictamesh.specs.types import BOOLEAN, LONG, STRING, Kind, Type
@@ -37,9 +37,10 @@ def checked(
     """Check an expression that stands at `site`; problems are recorded at their own place in the text.
 
     `of` is the entity that an unknown name is looked for in; `cure` gives the hint for such a name, from the one found.
+    No reference stands in an expression, so that `$${` in a text of it is `${` (S27).
     """
     try:
-        return check(text, scope, wanted)
+        return _unescaped(check(text, scope, wanted)) if "$${" in text else check(text, scope, wanted)
     except Problems as found:
         for problem in found.problems:
             message, hint = problem.message, problem.hint
@@ -48,6 +49,14 @@ def checked(
                 hint = cure(text[problem.start : problem.end].strip('"'), hint)
             findings.error(CODES[problem.kind], inside(site, problem.start, problem.end), message, hint)
         return None
+
+
+def _unescaped(expr: Expr) -> Expr:
+    if isinstance(expr, Literal) and isinstance(expr.value, str):
+        return replace(expr, value=expr.value.replace("$${", "${"))
+    if isinstance(expr, Call):
+        return replace(expr, args=tuple(map(_unescaped, expr.args)))
+    return expr
 
 
 def inside(site: Site, start: int, end: int) -> Located:

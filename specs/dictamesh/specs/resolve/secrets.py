@@ -32,6 +32,8 @@ REFERENCES: Mapping[str, tuple[Path, ...]] = {
         ("catalog", "dsn"),
         ("lineage", "openlineage", "url"),
         ("lineage", "openlineage", "apiKey"),
+        ("audit", "publish"),
+        ("erasure", "ledger"),
     ),
     "DataProduct": (("servers", "*"),),
 }
@@ -48,6 +50,9 @@ def check_secrets(document: Document, manifests: Mapping[str, Manifest], finding
     plain = document.plain()
     if document.kind == "Mesh":
         _check_model(Mesh, plain, document.site, findings)
+        publish = (document.site / "audit" / "publish").plain
+        if isinstance(publish, str):
+            _check_userinfo(publish, document.site / "audit" / "publish", findings)
     servers = plain.get("servers")
     if isinstance(servers, Mapping):
         named: list[tuple[str | int, Any]] = list(servers.items())
@@ -76,10 +81,14 @@ def _check_server(manifest: Manifest | None, data: Mapping[str, Any], site: Site
         if _SECRET_NAME.search(str(path[-1])):
             _check_secret(value, place, findings)
         elif isinstance(value, str):
-            for found in _USERINFO.finditer(value):
-                if not has_reference(found["password"]):
-                    at = inside(place, found.start("password"), found.end("password"))
-                    findings.error("DM701", at, f"a password is written into '{path[-1]}'", secret=True)
+            _check_userinfo(value, place, findings)
+
+
+def _check_userinfo(address: str, place: Site, findings: Findings) -> None:
+    for found in _USERINFO.finditer(address):
+        if not has_reference(found["password"]):
+            at = inside(place, found.start("password"), found.end("password"))
+            findings.error("DM701", at, f"a password is written into '{place.path[-1]}'", secret=True)
 
 
 def _check_secret(value: Any, place: Site, findings: Findings) -> None:

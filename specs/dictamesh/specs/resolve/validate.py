@@ -26,6 +26,7 @@ from dictamesh.specs.resolve.secrets import check_references, check_secrets
 from dictamesh.specs.resolve.sensitivity import Vocabulary, vocabulary
 from dictamesh.specs.resolve.servers import Manifests, mesh_servers, product_servers
 from dictamesh.specs.resolve.shape import build
+from dictamesh.specs.resolve.subjects import check_subjects
 from dictamesh.specs.resolve.taxonomy import check_taxonomy
 from dictamesh.specs.resolve.unserved import RUNTIME_KEYS, check_unserved
 from dictamesh.specs.resolved import Declared, Link, ResolvedEntity, Specs
@@ -86,6 +87,7 @@ def _specs(loaded: Loaded, manifests: Manifests, findings: Findings) -> Specs | 
     links = resolve_links(products.values(), entities, findings, complete=complete, contracts=contracts)
     flows = resolve_flows(products.values(), entities, mesh, findings, complete=complete)
     check_names(entities, links, findings)
+    check_subjects(products.values(), entities, findings)
     conditions = Conditions(entities, _by_holder(links), claim_types(mesh.model))
     names = [*products, *contracts]
     check_agreements(agreements, mesh, names, findings, complete=complete)

@@ -38,7 +38,7 @@ SELECT count(*) AS total FROM dictamesh_lineage_events
 
 
 @dataclass(frozen=True, slots=True)
-class EventPage:
+class SentEvents:
     """Events, the newest first; ``total`` counts all that the reader may see."""
 
     items: tuple[dict[str, Any], ...]
@@ -84,9 +84,9 @@ async def keep_events(pool: Pool, events: Sequence[Event], kept: int) -> None:
 
 async def kept_events(
     pool: Pool, limit: int, offset: int, *, event_type: str | None = None, hidden: Collection[str] = ()
-) -> EventPage:
+) -> SentEvents:
     """Return a page of what is kept; events that tell of an entity type in ``hidden`` are as if they were not there."""
     parameters = {"limit": limit, "offset": offset, "type": event_type, "hidden": sorted(hidden)}
     found = await pool.rows(_PAGE, parameters)
     total = (await pool.rows(_COUNT, parameters))[0]["total"]
-    return EventPage(tuple(row["event"] for row in found), total, limit, offset)
+    return SentEvents(tuple(row["event"] for row in found), total, limit, offset)

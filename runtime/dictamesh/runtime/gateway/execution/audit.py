@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which reads and denials go into the audit log: one row per operation and entity type (S30)."""
 
-import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from dictamesh.runtime.gateway.execution.picks import EntityPick, FieldPick
 from dictamesh.runtime.governance.access import Access
 from dictamesh.runtime.governance.audit import LARGEST_TOKEN_LIST, AuditRow
 from dictamesh.runtime.governance.principal import Principal
+from dictamesh.runtime.governance.subjects import record_token
 from dictamesh.specs.rules import Effect
 
 
@@ -60,6 +60,7 @@ def refusals(fields: Iterable[FieldPlan], entities: Mapping[str, EntityPlan], oc
     return [
         AuditRow(
             principal=_name(occasion),
+            product=entities[address].product,
             entity_type=entities[address].name,
             plan_hash=occasion.plan_hash,
             purpose=occasion.principal.purpose,
@@ -79,12 +80,15 @@ def _row(
     keys = [key for key in served if not any(isinstance(part, CellError) for part in key)]
     return AuditRow(
         principal=_name(occasion),
+        product=entity.product,
         entity_type=entity.name,
         plan_hash=occasion.plan_hash,
         purpose=occasion.principal.purpose,
         fields=tuple(sorted(clear)),
         denied_fields=tuple(sorted(denied)),
-        subject_tokens=tuple(_token(occasion.key, entity, key) for key in keys[:LARGEST_TOKEN_LIST]),
+        subject_tokens=tuple(
+            record_token(occasion.key, entity.address, canonical(key)) for key in keys[:LARGEST_TOKEN_LIST]
+        ),
         subject_count=len(keys),
         trace_id=occasion.trace_id,
         duration_ms=occasion.duration_ms,
@@ -93,12 +97,6 @@ def _row(
 
 def _name(occasion: Occasion) -> str | None:
     return occasion.principal.name if occasion.principal.authenticated else None
-
-
-def _token(key: bytes, entity: EntityPlan, subject: Key) -> str:
-    """Keyed hash of a record: equal for equal records of one entity, of no use to who lacks the key."""
-    text = f"{entity.address}\0{canonical(subject)}"
-    return hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256").hex()[:32]
 
 
 def _leaves(picks: Iterable[FieldPick]) -> Iterable[FieldPlan]:

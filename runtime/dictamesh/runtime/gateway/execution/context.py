@@ -10,6 +10,7 @@ from dictamesh.runtime.gateway.contract import Node
 from dictamesh.runtime.gateway.execution.filters import condition
 from dictamesh.runtime.gateway.execution.picks import EntityPick, LinkPick, Page, Path
 from dictamesh.runtime.gateway.execution.serve import Values, View
+from dictamesh.runtime.gateway.execution.telling import Follower
 from dictamesh.specs.expressions.tree import Expr, Literal
 from dictamesh.specs.model.mesh import Limits
 
@@ -22,6 +23,7 @@ class Context:
     view: View
     operation: Operation
     limits: Limits
+    follower: Follower | None = None
     truncated: dict[Path, int] = field(default_factory=dict)
     served: dict[str, dict[Key, None]] = field(default_factory=dict)  # keys of served rows by entity address
     values: dict[int, Values] = field(default_factory=dict)  # by identity of the selection

@@ -13,6 +13,7 @@ from dictamesh.runtime.gateway.execution.context import Branch, Context, allowed
 from dictamesh.runtime.gateway.execution.picks import RootPick
 from dictamesh.runtime.gateway.execution.placing import FORBIDDEN, place_many, place_one, rows_by_values
 from dictamesh.runtime.gateway.execution.roots import root_tasks
+from dictamesh.runtime.gateway.execution.telling import Follower
 
 _ENOUGH_TO_TELL = 2  # rows that show a to-one end to meet several
 
@@ -68,9 +69,25 @@ async def _run(fetch: _Fetch, context: Context) -> list[Branch]:
     below: list[Branch] = []
     for branch, places in zip(fetch.branches, ends, strict=True):
         pick = branch.pick
+        if context.follower is not None:
+            _tell(context.follower, branch, found)
         if pick.page is None:
             below += await place_one(pick.below, found, places, pick.key, context)
         else:
             _, limit = paged(pick.page, pick.below, context, context.limits.relation_limit)
             below += await place_many(pick, found, places, limit, context)
     return below
+
+
+def _tell(follower: Follower, branch: Branch, found: Found) -> None:
+    """Tell which rows a relation joined."""
+    holder, link, target = branch.pick.holder, branch.pick.link, branch.pick.below.entity
+    ends = ((row, own_values(row, link)) for row, _ in branch.parents)
+    pairs = [
+        (tuple(row[name] for name in holder.key), tuple(far[name] for name in target.key))
+        for row, value in ends
+        if value is not None
+        for far in found.rows.get(value, ())
+    ]
+    if pairs:
+        follower(holder, link, target, pairs)

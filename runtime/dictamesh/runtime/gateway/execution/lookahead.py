@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a prepared operation to the tree of what it selects."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from graphql.execution.values import get_argument_values
 from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan, LinkPlan, Plan
 from dictamesh.runtime.gateway.contract import PreparedOperation
 from dictamesh.runtime.gateway.execution.picks import EntityPick, FieldPick, LinkPick, Page, Path, RootPick
+from dictamesh.runtime.gateway.execution.sections import SectionPick, Sections
 
 Nodes = list[FieldNode]
 
@@ -39,16 +40,34 @@ def names(plan: Plan) -> Names:
 
 
 def look_ahead(operation: PreparedOperation, known: Names) -> tuple[RootPick, ...]:
-    """Return the root fields that an operation selects, with what lies below; `__` fields are the engine's own."""
+    """Return the root fields of entities that an operation selects, with what lies below."""
+    walker = _Walker(operation, known)
+    picks = [walker.root(root, key, nodes) for root, key, nodes in _selected(operation)]
+    return tuple(pick for pick in picks if pick is not None)
+
+
+def section_picks(operation: PreparedOperation, sections: Sections) -> tuple[SectionPick, ...]:
+    """Return the root fields of sections that an operation selects."""
+    found = []
+    for root, key, nodes in _selected(operation):
+        name = nodes[0].name.value
+        below = get_named_type(root.fields[name].type) if name in sections else None
+        if isinstance(below, GraphQLObjectType):
+            found.append(SectionPick(key, sections[name], below, nodes))
+    return tuple(found)
+
+
+def _selected(operation: PreparedOperation) -> Iterator[tuple[GraphQLObjectType, str, Nodes]]:
+    """Yield the root type with the key and the nodes of each root field; `__` fields are the engine's own."""
     root = operation.schema.query_type
     if root is None:
-        return ()
-    walker = _Walker(operation, known)
+        return
     found = collect_fields(
         operation.schema, dict(operation.fragments), dict(operation.variables), root, operation.operation.selection_set
     )
-    picks = [walker.root(root, key, nodes) for key, nodes in found.items()]
-    return tuple(pick for pick in picks if pick is not None)
+    for key, nodes in found.items():
+        if not nodes[0].name.value.startswith("__"):
+            yield root, key, nodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +110,16 @@ class _Walker:
                 if link is None:
                     fields.append(self._field(named, key, each, self.known.fields[entity.address]))
                 else:
-                    links.append(self._link(named, key, each, link, (*path, key)))
+                    links.append(self._link(entity, link, (named, key, each), (*path, key)))
         return EntityPick(entity, tuple(fields), tuple(links))
 
-    def _link(self, parent: GraphQLObjectType, key: str, nodes: Nodes, link: LinkPlan, path: Path) -> LinkPick:
+    def _link(
+        self, holder: EntityPlan, link: LinkPlan, selected: tuple[GraphQLObjectType, str, Nodes], path: Path
+    ) -> LinkPick:
+        parent, key, nodes = selected
         page = _page(self._arguments(parent, nodes)) if link.many else None
-        return LinkPick(key, path, link, page, self._entity(parent, nodes, self.known.entities[link.target], path))
+        below = self._entity(parent, nodes, self.known.entities[link.target], path)
+        return LinkPick(key, path, holder, link, page, below)
 
     def _field(self, parent: GraphQLObjectType, key: str, nodes: Nodes, fields: Mapping[str, FieldPlan]) -> FieldPick:
         field = fields[nodes[0].name.value]

@@ -33,10 +33,11 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class LinkPick:
-    """A relation; `page` is None for a to-one relation."""
+    """A relation of `holder`; `page` is None for a to-one relation."""
 
     key: str
     path: Path
+    holder: EntityPlan
     link: LinkPlan
     page: Page | None
     below: "EntityPick"

@@ -4,24 +4,30 @@
 import hmac
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
+from dictamesh.connectors.concurrency import gathered
 from dictamesh.runtime.adapters.adapters import Adapters
-from dictamesh.runtime.adapters.ask import Operation, Shown, Spent
-from dictamesh.runtime.compile.plan import EntityPlan, Plan
-from dictamesh.runtime.gateway.contract import Outcome, PreparedOperation, RequestInfo, Run
+from dictamesh.runtime.adapters.ask import Operation, Spent
+from dictamesh.runtime.adapters.shown import shown_rows
+from dictamesh.runtime.adapters.surrogates import Surrogates, surrogates
+from dictamesh.runtime.compile.catalog_sdl import ROOT as CATALOG
+from dictamesh.runtime.compile.plan import Plan
+from dictamesh.runtime.gateway.contract import Node, Outcome, PreparedOperation, RequestInfo, Run, Used
 from dictamesh.runtime.gateway.errors import GatewayError, message
 from dictamesh.runtime.gateway.execution.audit import Occasion, reads, refusals
 from dictamesh.runtime.gateway.execution.context import Context
 from dictamesh.runtime.gateway.execution.explained import explained
 from dictamesh.runtime.gateway.execution.levels import execute
-from dictamesh.runtime.gateway.execution.lookahead import Names, look_ahead, names
+from dictamesh.runtime.gateway.execution.lookahead import Names, look_ahead, names, section_picks
 from dictamesh.runtime.gateway.execution.picks import EntityPick, FieldPick, RootPick, entity_picks
+from dictamesh.runtime.gateway.execution.sections import SectionPick, Sections, resolve
 from dictamesh.runtime.gateway.execution.serve import View
-from dictamesh.runtime.gateway.execution.surrogates import Surrogates, surrogates
+from dictamesh.runtime.gateway.execution.telling import Follower, used_addresses
 from dictamesh.runtime.gateway.execution.uses import forbidden_uses
 from dictamesh.runtime.governance.access import Access
 from dictamesh.runtime.governance.audit import AuditRow, AuditSink, AuditUnavailable
@@ -45,6 +51,8 @@ class Execution:
 
     `access_for` gives the rights of a principal in this plan. `keys` are the bytes of `security.keys` by name, for the
     pseudonyms of surrogate keys. `audit_key` hashes subjects for the audit log. `now` is asked once per operation.
+    `used` is told what each operation used, `follower` which relations it followed. `sections` answer the root fields
+    that are no entities.
     """
 
     plan: Plan
@@ -54,6 +62,9 @@ class Execution:
     audit_key: bytes
     keys: Mapping[str, bytes] = field(default_factory=dict)
     now: Callable[[], datetime] = utc_now
+    used: Used = lambda _principal, _addresses: None
+    follower: Follower | None = None
+    sections: Sections = field(default_factory=lambda: {CATALOG: None})
 
     @property
     def salt(self) -> str:
@@ -94,9 +105,10 @@ class _Running:
             entity = execution.plan.entities[refused[0].address.rpartition(".")[0]]
             raise GatewayError("FORBIDDEN", message("FORBIDDEN", field=f"{entity.name}.{refused[0].name}"))
         context = self._context(operation, access)
-        root = await execute(roots, context)
+        root = await self._fetched(operation, roots, context)
         picks = list(entity_picks(roots))
         await self._record(reads(picks, context.served, access, self._occasion()))
+        execution.used(self.principal, used_addresses(roots, execution.plan.entities))
         return Outcome(root, {**_extensions(picks, context), **explain})
 
     def _explanation(self, roots: tuple[RootPick, ...]) -> dict[str, Any]:
@@ -108,17 +120,34 @@ class _Running:
         decisions, uses = explained(roots, plan, self.principal, self.execution.now().date())
         return {"explain": {"decisions": [as_json(each) for each in decisions], "uses": uses}}
 
+    async def _fetched(self, operation: PreparedOperation, roots: tuple[RootPick, ...], context: Context) -> Node:
+        """Fetch entities and sections side by side."""
+        sections = section_picks(operation, self.execution.sections)
+        if not sections:
+            return await execute(roots, context)
+        root = Node()
+
+        async def entities() -> None:
+            root.values.update((await execute(roots, context)).values)
+
+        async def section(pick: SectionPick) -> None:
+            root.values[pick.key] = await resolve(pick, operation, self.principal, self.info, context.truncated)
+
+        calls: list[Callable[[], Awaitable[None]]] = [entities, *(partial(section, each) for each in sections)]
+        await gathered(calls)
+        return root
+
     def _context(self, operation: PreparedOperation, access: Access) -> Context:
         now = self.execution.now()
         shared = Operation(
-            shown=_shown(access, self.execution.plan),
+            shown=shown_rows(access, self.execution.plan),
             parameters={**access.parameters, "now": now, "today": now.date()},
             spent=Spent(operation.limits.rows),
             max_scan=operation.limits.max_scan,
             salt=self.execution.salt,
         )
         view = View(access, shared.parameters, self.pseudonyms)
-        return Context(self.execution.adapters, view, shared, operation.limits)
+        return Context(self.execution.adapters, view, shared, operation.limits, self.execution.follower)
 
     def _occasion(self) -> Occasion:
         elapsed = (time.monotonic() - self.started) * 1000
@@ -133,27 +162,6 @@ class _Running:
             log.error("audit rows could not be written", extra={"rows": len(rows), "trace_id": self.info.trace_id})
             if self.execution.plan.mesh.audit.on_failure == "deny":
                 raise GatewayError("INTERNAL_ERROR", _UNAUDITED, http_status=503) from None
-
-
-def _shown(access: Access, plan: Plan) -> Callable[[str], Shown]:
-    """Return which rows exist for the caller: row filters, and relations that restrict (S18)."""
-    known: dict[str, Shown] = {}
-
-    def shown(address: str) -> Shown:
-        found = known.get(address)
-        if found is None:
-            found = known[address] = _rows(access, plan.entities[address])
-        return found
-
-    return shown
-
-
-def _rows(access: Access, entity: EntityPlan) -> Shown:
-    keep = access.rows(entity.address)
-    must = tuple(link.name for link in entity.links if link.restrict)
-    if isinstance(keep, bool):
-        return Shown(None, must, nothing=not keep)
-    return Shown(keep, must)
 
 
 def _extensions(picks: Iterable[EntityPick], context: Context) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from dictamesh.runtime.adapters.cells import CellError, Row
+from dictamesh.runtime.adapters.surrogates import Surrogates
 from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan
 from dictamesh.runtime.gateway.contract import FieldError, Node
 from dictamesh.runtime.gateway.execution.picks import EntityPick, FieldPick
-from dictamesh.runtime.gateway.execution.surrogates import Surrogates
 from dictamesh.runtime.governance.access import Access
 from dictamesh.runtime.governance.serialize import Serializer
 

@@ -3,6 +3,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from dictamesh.runtime.adapters.shown import telling_ends
 from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan, LinkPlan
 from dictamesh.runtime.gateway.execution.filters import Entities, followed, used
 from dictamesh.runtime.gateway.execution.picks import EntityPick, Page, RootPick, entity_picks
@@ -64,12 +65,4 @@ def _of_page(entity: EntityPlan, page: Page, access: Access, entities: Entities)
 
 
 def _of_ends(entity: EntityPlan, link: LinkPlan, access: Access, entities: Entities) -> Iterator[Found]:
-    """Yield the ends that a relation would tell through the other end, which has the same value.
-
-    It may run over a key that neither end shows; where one end shows more than the other, it would undo the mask.
-    """
-    target = entities[link.target]
-    for own, other in zip(link.own, link.theirs, strict=True):
-        ends = (entity.field(own), target.field(other))
-        if access.one_shows_more(*(end.address for end in ends)):
-            yield from ((end, "relation") for end in ends)
+    yield from ((end, "relation") for end in telling_ends(access, entity, link, entities[link.target]))

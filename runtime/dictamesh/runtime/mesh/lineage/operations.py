@@ -57,16 +57,21 @@ def telling(run: Run, plan: Plan, told: Told) -> Run:
                 shapes.popitem(last=False)
         return found
 
+    def tell(operation: PreparedOperation, started: datetime, *, failed: bool) -> None:
+        found = shape(operation)
+        if found.roots:  # the catalog alone moves no data
+            told(Answered(found, started, failed=failed))
+
     async def observed(operation: PreparedOperation, principal: Principal, info: RequestInfo) -> Outcome:
         started = datetime.now(UTC)
         try:
             outcome = await run(operation, principal, info)
         except GatewayError as error:
             if error.http_status >= 500:
-                told(Answered(shape(operation), started, failed=True))
+                tell(operation, started, failed=True)
             raise
         failed = any(isinstance(value, FieldError) for value in outcome.root.values.values())
-        told(Answered(shape(operation), started, failed=failed))
+        tell(operation, started, failed=failed)
         return outcome
 
     return observed

@@ -143,6 +143,36 @@ CODES: tuple[Code, ...] = (
         "Write product#Entity.field for 'from', and Entity.field of this product for 'to'.",
     ),
     Code(
+        "DM240",
+        "unknown field of a data subject",
+        "An entry under subjects names no field of this product; whoever is erased would be overlooked there.",
+        "Write Entity.field of this product.",
+    ),
+    Code(
+        "DM241",
+        "data subject that is no scalar",
+        "A field under subjects holds one id of a data subject; an object or a list does not.",
+        "Name a scalar field.",
+    ),
+    Code(
+        "DM242",
+        "data subject of two types",
+        "All products that name a kind of data subject hold its ids as one type, so that one id finds them all.",
+        "Give the fields the same logicalType, or the kinds different names.",
+    ),
+    Code(
+        "DM243",
+        "name of a kind of data subject",
+        "The name stands in 'erase --subject kind:id' and in the erasure ledger.",
+        "Use letters, digits, '.', '_' and '-'.",
+    ),
+    Code(
+        "DM244",
+        "place that takes no signed heads",
+        "Signed heads of the audit log go to a file or to an http(s) address.",
+        "Write a path, or an address that begins with https://.",
+    ),
+    Code(
         "DM260",
         "collector of lineage events",
         "An address that no event can be sent to, or that holds credentials; or a key for no collector.",

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happened to one record: a reference with the names of what changed, no values of it (EV-7, EV-8, EV-9)."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+EventType = Literal["CREATED", "UPDATED", "DELETED", "ARCHIVED"]
+
+
+@dataclass(frozen=True, slots=True)
+class EntityReference:
+    """A record: `id` is its canonical key (S6), a pseudonym where the key is personal data."""
+
+    type: str
+    id: str
+    version: str
+    url: str = ""
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RelationshipReference:
+    """A record that another one refers to."""
+
+    type: str
+    entity_id: str
+    source_system: str
+    relationship_kind: str
+    display_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventTrace:
+    """The place in a trace that an event was made at."""
+
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One change of one record.
+
+    `metadata` holds small routing values, never personal data. `payload` holds what the product's policy lets into its
+    topic, in JSON values; None where nothing does. `event_id` makes writing twice harmless.
+    """
+
+    topic: str
+    event_type: EventType
+    entity: EntityReference
+    source_system: str
+    domain: str
+    trace: EventTrace
+    changed_fields: tuple[str, ...] = ()
+    relationships: tuple[RelationshipReference, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    payload: Mapping[str, Any] | None = None
+    catalog_id: uuid.UUID | None = None
+    timestamp: datetime = field(default_factory=lambda: datetime.now(UTC))
+    event_id: uuid.UUID = field(default_factory=uuid.uuid4)
+
+    @property
+    def key(self) -> str:
+        """The message key: events of one record keep their order (EV-5)."""
+        return self.entity.id
+
+
+def envelope_of(event: Event) -> dict[str, Any]:
+    """Return the envelope of `com.dictamesh.events` as JSON values; `timestamp` is in milliseconds since 1970."""
+    return {
+        "event_id": str(event.event_id),
+        "event_type": event.event_type,
+        "timestamp": int(event.timestamp.timestamp() * 1000),
+        "source_system": event.source_system,
+        "domain": event.domain,
+        "entity": asdict(event.entity),
+        "changed_fields": list(event.changed_fields),
+        "relationships": [asdict(each) for each in event.relationships],
+        "metadata": dict(event.metadata),
+        "trace_context": asdict(event.trace),
+        "payload": None if event.payload is None else dict(event.payload),
+    }

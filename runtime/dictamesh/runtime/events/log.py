@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writing the event log within a transaction of the caller, and reading it by offset (MC-5, EV-5, EV-15)."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+import psycopg
+from psycopg.rows import TupleRow
+
+from dictamesh.runtime.catalog.pool import Pool
+from dictamesh.runtime.events.envelope import Event, envelope_of
+from dictamesh.runtime.events.partitioning import partition_of
+
+LARGEST_READ = 10_000
+# Rows are made and locked in one order, so that writers cannot deadlock, and held until the caller's commit: whoever
+# comes later waits, so no reader can pass a late commit.
+_HOLD = b"""
+INSERT INTO dictamesh_event_partitions AS p (topic, partition)
+SELECT g.topic, g.partition FROM jsonb_to_recordset(%s::jsonb) AS g (topic text, partition integer)
+ ORDER BY g.topic COLLATE "C", g.partition
+    ON CONFLICT ON CONSTRAINT pk_dictamesh_event_partitions DO UPDATE SET next_offset = p.next_offset
+"""
+_APPEND = b"""
+WITH given AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(%s::jsonb) AS r (place integer, topic text, partition integer, event_id uuid,
+           event_type text, catalog_id uuid, entity_type text, entity_id text, changed_fields text[],
+           event_payload jsonb, trace_id text, span_id text, event_timestamp timestamptz)
+     WHERE NOT EXISTS (SELECT FROM dictamesh_event_log l WHERE l.event_id = r.event_id)
+), placed AS MATERIALIZED (
+    SELECT g.*, p.next_offset - 1 + row_number() OVER (PARTITION BY g.topic, g.partition ORDER BY g.place) AS at
+      FROM given g JOIN dictamesh_event_partitions p ON p.topic = g.topic AND p.partition = g.partition
+), moved AS (
+    UPDATE dictamesh_event_partitions p SET next_offset = n.last + 1
+      FROM (SELECT topic, partition, max(at) AS last FROM placed GROUP BY topic, partition) n
+     WHERE p.topic = n.topic AND p.partition = n.partition
+)
+INSERT INTO dictamesh_event_log
+    (topic, partition, "offset", event_id, event_type, catalog_id, entity_type, entity_id, changed_fields,
+     event_payload, trace_id, span_id, event_timestamp)
+SELECT topic, partition, at, event_id, event_type, catalog_id, entity_type, entity_id, changed_fields, event_payload,
+       trace_id, span_id, event_timestamp
+  FROM placed ORDER BY place
+RETURNING event_id, topic, partition, "offset"
+"""
+_READ = b"""
+SELECT topic, partition, "offset", event_id, event_type, entity_type, entity_id, changed_fields,
+       event_payload AS envelope, event_timestamp AS timestamp, ingested_at, catalog_id
+  FROM dictamesh_event_log
+ WHERE topic = %(topic)s AND partition = %(partition)s AND "offset" >= %(offset)s
+ ORDER BY "offset" LIMIT %(limit)s
+"""
+_BOUNDS = b"""
+SELECT p.partition, coalesce((SELECT min(l."offset") FROM dictamesh_event_log l
+                               WHERE l.topic = p.topic AND l.partition = p.partition), p.next_offset) AS beginning,
+       p.next_offset AS "end"
+  FROM dictamesh_event_partitions p WHERE p.topic = %(topic)s ORDER BY p.partition
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the log."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """An event as it stands in the log; `envelope` is that of `com.dictamesh.events` as JSON values."""
+
+    topic: str
+    partition: int
+    offset: int
+    event_id: uuid.UUID
+    event_type: str
+    entity_type: str
+    entity_id: str
+    changed_fields: list[str]
+    envelope: Mapping[str, Any]
+    timestamp: datetime
+    ingested_at: datetime
+    catalog_id: uuid.UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a partition holds: offsets from `beginning` on, below `end`."""
+
+    beginning: int
+    end: int
+
+
+async def append_events(
+    connection: psycopg.AsyncConnection[TupleRow], events: Sequence[Event], partitions: Mapping[str, int]
+) -> list[Position | None]:
+    """Append events in order within the caller's transaction; each gets its place, or None where it is there already.
+
+    `partitions` says how many each topic has. The partitions stay locked until the transaction ends, so keep it short;
+    the counter of each moves once, however many events it takes. Raises what psycopg raises: within
+    `Pool.transaction` that is `CatalogUnavailable`.
+    """
+    if not events:
+        return []
+    numbers = [partition_of(event.key, partitions[event.topic]) for event in events]
+    wanted = {(event.topic, number) for event, number in zip(events, numbers, strict=True)}
+    held = [{"topic": topic, "partition": number} for topic, number in wanted]
+    await connection.execute(_HOLD, (orjson.dumps(held).decode(),))
+    first: dict[uuid.UUID, int] = {}
+    for place, event in enumerate(events):
+        first.setdefault(event.event_id, place)
+    rows = [_row(place, events[place], numbers[place]) for place in first.values()]
+    cursor = await connection.execute(_APPEND, (orjson.dumps(rows).decode(),))
+    found = {row[0]: Position(*row[1:]) for row in await cursor.fetchall()}
+    return [found.get(event.event_id) if first[event.event_id] == place else None for place, event in enumerate(events)]
+
+
+async def read_events(pool: Pool, topic: str, partition: int, offset: int, limit: int = 500) -> list[LoggedEvent]:
+    """Return the events of a partition from `offset` on, in order; offsets that retention took away are skipped.
+
+    Raises ValueError for a limit outside 1 to 10,000, `CatalogUnavailable`.
+    """
+    if not 1 <= limit <= LARGEST_READ:
+        raise ValueError(f"limit must be between 1 and {LARGEST_READ}")
+    wanted = {"topic": topic, "partition": partition, "offset": offset, "limit": limit}
+    return [LoggedEvent(**row) for row in await pool.rows(_READ, wanted)]
+
+
+async def bounds(pool: Pool, topic: str) -> dict[int, Bounds]:
+    """Return what each partition of a topic that was ever written to holds; raises `CatalogUnavailable`."""
+    rows = await pool.rows(_BOUNDS, {"topic": topic})
+    return {row["partition"]: Bounds(row["beginning"], row["end"]) for row in rows}
+
+
+def _row(place: int, event: Event, partition: int) -> dict[str, Any]:
+    return {
+        "place": place,
+        "topic": event.topic,
+        "partition": partition,
+        "event_id": event.event_id,
+        "event_type": event.event_type,
+        "catalog_id": event.catalog_id,
+        "entity_type": event.entity.type,
+        "entity_id": event.entity.id,
+        "changed_fields": event.changed_fields,
+        "event_payload": envelope_of(event),
+        "trace_id": event.trace.trace_id,
+        "span_id": event.trace.span_id,
+        "event_timestamp": event.timestamp,
+    }

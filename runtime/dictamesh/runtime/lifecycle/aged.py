@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables whose rows have an age, and how long they are kept: one line for each."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from psycopg import sql
+
+from dictamesh.runtime.catalog.pool import Pool
+from dictamesh.runtime.compile.plan import Plan
+
+_BATCH = 5000
+_THERE = b"SELECT to_regclass(%(table)s) IS NOT NULL AS there"
+
+
+@dataclass(frozen=True, slots=True)
+class Aged:
+    """Rows of `table` whose `column`, a time or a day, lies more than `days` back are deleted."""
+
+    table: str
+    column: str
+    days: float
+
+    def statement(self, head: str, tail: str = "") -> bytes:
+        """Return a statement over the rows that are too old; names are quoted, the time is a parameter."""
+        where = sql.SQL("{head} FROM {table} WHERE {column} < %(before)s {tail}").format(
+            head=sql.SQL(head), table=sql.Identifier(self.table), column=sql.Identifier(self.column), tail=sql.SQL(tail)
+        )
+        return where.as_bytes()
+
+
+def aged_tables(_plan: Plan) -> tuple[Aged, ...]:
+    """Return what a mesh keeps for a time only, the event log apart, whose topics say it themselves."""
+    return ()
+
+
+async def count_aged(pool: Pool, aged: Aged, now: datetime) -> int:
+    """Count the rows that are too old; 0 where the table is not there. Raises `CatalogUnavailable`."""
+    if not await _there(pool, aged):
+        return 0
+    found = await pool.rows(aged.statement("SELECT count(*) AS n"), {"before": now - timedelta(days=aged.days)})
+    return int(found[0]["n"])
+
+
+async def delete_aged(pool: Pool, aged: Aged, now: datetime) -> int:
+    """Delete them, 5,000 at a time, and return how many there were; raises `CatalogUnavailable`."""
+    if not await _there(pool, aged):
+        return 0
+    deleted, inner = 0, aged.statement("SELECT ctid", f"LIMIT {_BATCH}")
+    statement = sql.SQL("DELETE FROM {table} WHERE ctid IN ({inner})").format(
+        table=sql.Identifier(aged.table), inner=sql.SQL(inner.decode())
+    )
+    while True:
+        async with pool.transaction() as connection:
+            cursor = await connection.execute(statement, {"before": now - timedelta(days=aged.days)})
+        deleted += cursor.rowcount
+        if cursor.rowcount < _BATCH:
+            return deleted
+
+
+async def _there(pool: Pool, aged: Aged) -> bool:
+    return bool((await pool.rows(_THERE, {"table": aged.table}))[0]["there"])
