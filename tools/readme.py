@@ -32,6 +32,7 @@ from tests.support.running import ROOT, TOUR, Runtime, clean_environment, exampl
 DOCUMENTS = (
     "README.md",
     "docs/tutorial/a-fourth-product.md",
+    "docs/how-to/contracts.md",
     "docs/how-to/find-personal-data.md",
     "docs/how-to/review-changes.md",
     "docs/how-to/lineage.md",

@@ -6,6 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
+from dictamesh.runtime.cli.common import entities_of
+from dictamesh.runtime.exports.asyncapi import events
+from dictamesh.runtime.exports.dbt import properties
+from dictamesh.runtime.exports.ddl import ddl
+from dictamesh.runtime.exports.dialects import DIALECTS
+from dictamesh.runtime.exports.json_schema import row_schema
 from dictamesh.runtime.lineage.derive import derive
 from dictamesh.runtime.lineage.printing import as_json, as_mermaid, as_text
 from dictamesh.runtime.lineage.statements.flows import Flow
@@ -13,9 +19,12 @@ from dictamesh.runtime.lineage.statements.statement import read_statement
 from dictamesh.runtime.lineage.traverse import DEEPEST, DIRECTIONS, walk
 from dictamesh.runtime.mesh.build import build
 from dictamesh.specs.diagnostics import CODES, render
-from dictamesh.specs.documents import MAX_BYTES, Memory, load
+from dictamesh.specs.documents import MAX_BYTES, Memory, load, write
 from dictamesh.specs.documents.reader import MAX_FAULTS
+from dictamesh.specs.odcs.exporting import to_contract
+from dictamesh.specs.odcs.files import import_files
 from dictamesh.specs.resolve.secrets import missing_references
+from tests.support.contracts import complaints
 from tests.support.golden import Case, cases, check
 
 
@@ -43,6 +52,46 @@ def run_references(case: Case) -> str:
     env = dict.fromkeys(case.options.get("env", "").split(), "")
     found = missing_references(loaded, env, case.options.get("files", "").split().__contains__)
     return render(found, loaded.sources) or "no findings"
+
+
+def run_import(case: Case) -> str:
+    """`import odcs` of all contracts of the case; `out/` holds what is there already."""
+    files = {name: data for name, data in case.files.items() if not name.startswith("out/")}
+    made = import_files(
+        files,
+        lambda name: case.files.get(f"out/{name}.yaml"),
+        connectors=("postgres", "file", "rest"),
+        force=case.options.get("force") == "true",
+    )
+    texts = [f"--- {each.name}.yaml\n{each.text or ''}" for each in made.products if not made.failed]
+    return render(made.diagnostics, made.sources) + "\n".join(texts)
+
+
+def run_export(case: Case) -> str:
+    """`export odcs` of all products of the mesh."""
+    built = build(Memory(case.files), "mesh.yaml")
+    assert built.plan is not None, render(built.diagnostics, built.sources)
+    contracts = {name: to_contract(product.document).contract for name, product in built.plan.products.items()}
+    assert [complaints(contract) for contract in contracts.values()] == [[]] * len(contracts)
+    return "\n".join(f"--- {name}.odcs.yaml\n{write(contract)}" for name, contract in contracts.items())
+
+
+def run_exports(case: Case) -> str:
+    """`export KIND` of the entities of the mesh: the options `kind`, `entity` and `dialect` say of what and how."""
+    built = build(Memory(case.files), "mesh.yaml")
+    assert built.plan is not None, render(built.diagnostics, built.sources)
+    chosen = entities_of(built.plan, case.options.get("entity"))
+    dialect = DIALECTS[case.options.get("dialect", "postgres")]
+    kind = case.options["kind"]
+    if kind == "sql":
+        return "\n".join(ddl(each, dialect) for each in chosen)
+    if kind == "dbt":
+        return write(properties(chosen, built.plan.entities, dialect))
+    if kind == "asyncapi":
+        return write(events(built.plan, chosen))
+    schemas = {each.topic.name if kind == "avro" else each.name: each for each in chosen}
+    found = {name: each.avro if kind == "avro" else row_schema(each) for name, each in schemas.items()}
+    return json.dumps(found, indent=1, ensure_ascii=False)
 
 
 def run_statement(case: Case) -> str:
@@ -89,6 +138,9 @@ RUNNERS: dict[str, Callable[[Case], str]] = {
     "validate": run_validate,
     "json": run_json,
     "references": run_references,
+    "import": run_import,
+    "export": run_export,
+    "exports": run_exports,
     "statement": run_statement,
     "lineage": run_lineage,
 }

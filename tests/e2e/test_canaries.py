@@ -40,6 +40,8 @@ TREE = Path(__file__).parent / "canaries"
 PLANTED = b"lanted"  # Planted, planted
 KEYS = {"DOCTOR_KEY": "key-of-the-doctor", "CLERK_KEY": "key-of-the-clerk", "NOBODY_KEY": "key-of-nobody"}
 SENT = "SENT-CANARY-3141"  # what callers send
+CHECKED = re.compile(r'^dictamesh_quality_checks_total\{entity="(\w+)"', re.MULTILINE)
+RULED = {f"Planted{name}" for name in ("Person", "Account", "Visit", "Error", "Refusal", "Nonsense", "Gone")}
 CALLERS: dict[str, dict[str, str]] = {
     "anonymous": {},
     "nobody": {"X-API-Key": KEYS["NOBODY_KEY"]},
@@ -142,6 +144,7 @@ async def campaign(folder: Path, config: Path, *, opened: bool) -> Campaign:
         done.sinks |= await commands(config, data_dir, environment)
         async with running(config, data_dir, environment, "--log-level", "debug") as runtime:
             await ask_everything(runtime, done)
+            await checked(runtime)
             done.sinks["metrics"] = (await runtime.metrics()).encode()
             done.sinks["health"] = str(await runtime.get("/health/ready")).encode()
             done.sinks["catalog API"] = await catalog_api(runtime)
@@ -161,6 +164,15 @@ async def campaign(folder: Path, config: Path, *, opened: bool) -> Campaign:
             done.sinks[f"file {path}"] = content
     assert opened or "doctor" in done.answers
     return done
+
+
+async def checked(runtime: Runtime) -> None:
+    """Wait until the rules of every entity that has any were checked."""
+
+    async def all_of_them() -> bool:
+        return set(CHECKED.findall(await runtime.metrics())) >= RULED
+
+    await until(all_of_them, "every rule is checked")
 
 
 async def ask_everything(runtime: Runtime, done: Campaign) -> None:
@@ -229,6 +241,8 @@ async def commands(config: Path, data_dir: Path, environment: Mapping[str, str])
         "scan": ("scan",),
         "scan as JSON": ("scan", "--format", "json", "--sample", "40"),
         "plan": ("plan", "--format", "json"),
+        "quality": ("quality", "run"),
+        "quality as JSON": ("quality", "run", "--format", "json"),
         "explain": ("policy", "explain", "planted-people#PlantedPerson.email"),
     }
     for name, arguments in asked.items():
@@ -341,6 +355,7 @@ async def test_the_search_reads_every_sink(opened: Campaign, closed: Campaign) -
     expected = {
         "log", "metrics", "health", "standard output", "catalog API", "audit.jsonl", "table dictamesh_audit_logs",
         "table dictamesh_entity_catalog", "table dictamesh_schemas", "table dictamesh_entity_relationships",
+        "table dictamesh_quality_results",
         "table dictamesh_search_documents", "table dictamesh_usage", "table dictamesh_service_levels",
         "table dictamesh_cache_status",
     }  # fmt: skip

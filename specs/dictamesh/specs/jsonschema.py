@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from dictamesh.specs.manifest import Manifest
-from dictamesh.specs.model import Agreement, Mesh, Policy, Product, Taxonomy
+from dictamesh.specs.model import Agreement, Contract, Mesh, Policy, Product, Taxonomy
 from dictamesh.specs.model.docs import described
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -29,6 +29,7 @@ def document_schema(manifests: Mapping[str, Manifest]) -> dict[str, Any]:
         definitions |= schema.pop("$defs", {})
         definitions[kind] = schema
     _connectors(definitions, manifests)
+    _unserved(definitions)
     return {
         "$schema": DIALECT,
         "title": "DictaMesh spec",
@@ -40,6 +41,18 @@ def document_schema(manifests: Mapping[str, Manifest]) -> dict[str, Any]:
             {"if": {"properties": {"kind": {"const": kind}}}, "then": {"$ref": f"#/$defs/{kind}"}} for kind in KINDS
         ],
         "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def _unserved(definitions: dict[str, Any]) -> None:
+    """Let a data product without `source` be a contract, which takes any name and server."""
+    contract = model_schema(Contract)
+    definitions |= {name: value for name, value in contract.pop("$defs").items() if name not in definitions}
+    definitions |= {"Contract": contract, "Product": definitions["DataProduct"]}
+    definitions["DataProduct"] = {
+        "if": {"required": ["source"]},
+        "then": {"$ref": "#/$defs/Product"},
+        "else": {"$ref": "#/$defs/Contract"},
     }
 
 

@@ -99,6 +99,31 @@ def _never(_source: Source, _expr: Expr) -> Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """A query that gives one value, in the column `column`, to be run as an entity's `query` is.
+
+    `counts`: the value tells how many rows there are of a kind, and nothing that is in them.
+    """
+
+    query: str
+    column: str
+    counts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """SQL about a source; pure functions.
+
+    `measure` turns a query of a quality rule, with ODCS's placeholders for the object and for a column, into one that
+    can be run, or says what is wrong with it. `duplicates` counts the rows that hold the same in some columns as an
+    earlier one; None where the source would compare otherwise than the runtime.
+    """
+
+    measure: Callable[[Source, str, str | None], Measure | str]
+    duplicates: Callable[[Source, tuple[SourceColumn, ...]], Measure | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """A connector's description: option models with documentation, capabilities and what it pushes down.
 
@@ -115,6 +140,8 @@ class Manifest:
     filters: Callable[[Source, Expr], Reason] = _never
     orders: Callable[[Source, Expr], Reason] = _never
     outputs: Callable[[Source, Expr], Reason] = _never
+    sql: Sql | None = None
+    """What SQL can be asked about a source; None where an entity has no option `query`."""
     check: Callable[[Source], tuple[tuple[tuple[str, ...], str, str], ...]] = field(default=lambda _source: ())
     """Extra findings on one source: (path below the entity's options, message, cure)."""
     auth_type: Callable[[Any], str | None] = field(default=lambda _server: None)

@@ -7,6 +7,7 @@ from typing import Any
 
 from dictamesh.specs.diagnostics import GROUPS
 from dictamesh.specs.jsonschema import KINDS, model_schema
+from dictamesh.specs.model import Contract, Product
 from dictamesh.specs.model.docs import EXAMPLES
 from dictamesh.specs.model.parts import DURATION_TEXT
 
@@ -39,11 +40,18 @@ def language() -> str:
         schema = model_schema(model)
         example = ["```yaml", *EXAMPLES[kind].splitlines(), "```", ""]
         lines += [f"## kind: {kind}", "", *_about(schema), *example, *_table(schema), ""]
-        for name, inner in schema.get("$defs", {}).items():
-            if name not in seen and inner.get("type") == "object":
-                seen.add(name)
-                lines += [f"### {name}", "", *_about(inner), *_table(inner), ""]
+        lines += _parts(schema, seen)
+        if model is Product:
+            alone = model_schema(Contract)
+            lines += ["### Contract", "", *_about(alone), *_table(alone), "", *_parts(alone, seen)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _parts(schema: Mapping[str, Any], seen: set[str]) -> Iterator[str]:
+    for name, inner in schema.get("$defs", {}).items():
+        if name not in seen and inner.get("type") == "object":
+            seen.add(name)
+            yield from (f"### {name}", "", *_about(inner), *_table(inner), "")
 
 
 def _about(schema: Mapping[str, Any]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 """Checked specs: every name bound, every type and expression known. What `validate` yields and `compile` reads."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from dictamesh.specs.documents import Path, Site
@@ -10,6 +10,7 @@ from dictamesh.specs.expressions.tree import Expr
 from dictamesh.specs.manifest import Manifest, Options, Source
 from dictamesh.specs.model import (
     Agreement,
+    Contract,
     Entity,
     EntitySource,
     Input,
@@ -20,6 +21,7 @@ from dictamesh.specs.model import (
     Relation,
     Taxonomy,
 )
+from dictamesh.specs.quality import QualityRule
 from dictamesh.specs.rules import RuleTable
 from dictamesh.specs.types import Type
 
@@ -88,6 +90,7 @@ class ResolvedEntity:
     key: tuple[str, ...]
     server: ServerRef
     source: Source
+    quality: tuple[QualityRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,10 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Specs:
-    """A whole mesh that may be compiled. Mappings are by name or address, in sorted order."""
+    """A whole mesh that may be compiled. Mappings are by name or address, in sorted order.
+
+    `contracts` are products without a source, of which nothing is served; no name stands in both.
+    """
 
     mesh: Declared[Mesh]
     taxonomy: Taxonomy
@@ -131,3 +137,4 @@ class Specs:
     flows: tuple[Flow, ...]
     rules: RuleTable
     pii_tags: frozenset[str]
+    contracts: Mapping[str, Declared[Contract]] = field(default_factory=dict)

@@ -3,7 +3,9 @@
 
 import asyncio
 import dataclasses
+from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -93,6 +95,29 @@ async def test_twice_is_once_but_for_the_times(catalog: Pool) -> None:
     assert again.schema_version == "1.3.0"
     deprecated = await catalog.rows(b"SELECT version FROM dictamesh_schemas WHERE deprecated_at IS NOT NULL")
     assert deprecated == [{"version": "1.2.0"}]
+
+
+VERSIONS = b"SELECT deprecated_at, retired_at FROM dictamesh_schemas WHERE version = '1.2.0'"
+
+
+async def test_a_version_ends_when_its_contract_says_so(catalog: Pool) -> None:
+    def told(**more: Any) -> Registration:
+        return dataclasses.replace(FULL, schemas=(dataclasses.replace(FULL.schemas[0], **more),))
+
+    june, july = datetime(2027, 6, 30, tzinfo=UTC), datetime(2027, 7, 31, tzinfo=UTC)
+    await register(catalog, told(deprecated_at=june, retired_at=july))
+    assert await catalog.rows(VERSIONS) == [{"deprecated_at": june, "retired_at": july}]
+    await register(catalog, told(deprecated=True))
+    (first,) = await catalog.rows(VERSIONS)
+    assert first["deprecated_at"] < june, "sooner than was said"
+    assert first["retired_at"] is None
+    await register(catalog, FULL)
+    assert await catalog.rows(VERSIONS) == [{"deprecated_at": None, "retired_at": None}]
+    await register(catalog, told(deprecated=True, retired=True))
+    (first,) = await catalog.rows(VERSIONS)
+    assert None not in first.values()
+    await register(catalog, told(deprecated=True, retired=True))
+    assert await catalog.rows(VERSIONS) == [first], "since when it was first said"
 
 
 async def test_row_reads_back_as_written_without_credentials(catalog: Pool) -> None:

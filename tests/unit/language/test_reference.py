@@ -11,6 +11,7 @@ from dictamesh.connectors.registry import BUILT_IN, manifests
 from dictamesh.runtime.mesh.build import build
 from dictamesh.specs.documents import Memory
 from dictamesh.specs.jsonschema import KINDS, document_schema, model_schema
+from dictamesh.specs.model import Contract
 from dictamesh.specs.model.docs import DOCS, EXAMPLES
 from dictamesh.specs.reference import language
 
@@ -33,7 +34,7 @@ def validator() -> jsonschema.Draft202012Validator:
 def parts() -> dict[str, dict[str, Any]]:
     """The schema of every model of the language by its name."""
     found: dict[str, dict[str, Any]] = {}
-    for model in KINDS.values():
+    for model in (*KINDS.values(), Contract):
         schema = model_schema(model)
         found |= {model.__name__: schema, **schema["$defs"]}
     return found

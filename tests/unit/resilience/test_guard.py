@@ -433,3 +433,33 @@ async def test_a_real_server_that_hangs_is_left_after_the_attempt_timeout():
 
 def test_the_default_clock_is_monotonic():
     assert Guard("cms")._clock.now is time.monotonic
+
+
+def test_what_runs_beside_leaves_the_breaker_alone():
+    async def main(clock: Clock) -> None:
+        moved: list[str] = []
+        tried: list[str] = []
+        heard = Listeners(
+            on_state=lambda _, state: moved.append(state), on_attempt=lambda _, outcome, __: tried.append(outcome)
+        )
+        guard = Guard("erp", Settings(retry=ONE_TRY), clock=clock, listeners=heard)
+        other = guard.beside()
+        seen = await outcomes(other, Source(Terminal(Fault.TIMEOUT)), 6)
+        assert seen[-1] == "circuit_open", "it has a breaker of its own"
+        assert (guard.state, moved) == (State.CLOSED, [])
+        assert len(tried) == 5, "attempts are told"
+        assert await outcomes(guard, Source("fine"), 1) == ["fine"]
+
+    run(main)
+
+
+def test_what_runs_beside_has_its_own_slots_and_the_same_rate():
+    async def main(clock: Clock) -> None:
+        rate = RateLimit(per_second=1, burst=2, max_wait=0)
+        guard = Guard("erp", Settings(rate_limit=rate, bulkhead=Bulkhead(max_concurrent=5)), clock=clock)
+        other = guard.beside()
+        assert other.settings.bulkhead.max_concurrent == 1
+        assert await outcomes(guard, Source("fine"), 1) == ["fine"]
+        assert await outcomes(other, Source("fine"), 2) == ["fine", "rate_limited"]
+
+    run(main)

@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from dictamesh.connectors.sql.measuring import measuring
 from dictamesh.connectors.sql.naming import postgres_dataset
 from dictamesh.connectors.sql.options import SqlEntity
 from dictamesh.connectors.sql.pushdown import capabilities, checks, filters, orders, outputs
@@ -46,6 +47,7 @@ MANIFEST = Manifest(
     filters=filters(Engine.POSTGRES),
     orders=orders(Engine.POSTGRES),
     outputs=outputs(Engine.POSTGRES),
+    sql=measuring(Engine.POSTGRES),
     check=checks(Engine.POSTGRES),
     auth_type=lambda _server: "basic",
     dataset=lambda server, source, _folder: postgres_dataset(server.dsn, source.physical_name),

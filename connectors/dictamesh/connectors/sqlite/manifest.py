@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from dictamesh.connectors.sql.measuring import measuring
 from dictamesh.connectors.sql.options import SqlEntity
 from dictamesh.connectors.sql.pushdown import capabilities, checks, filters, orders, outputs
 from dictamesh.specs.expressions import Engine
@@ -38,6 +39,7 @@ MANIFEST = Manifest(
     filters=filters(Engine.SQLITE),
     orders=orders(Engine.SQLITE),
     outputs=outputs(Engine.SQLITE),
+    sql=measuring(Engine.SQLITE),
     check=checks(Engine.SQLITE),
     dataset=_dataset,
     dialect=Engine.SQLITE.value,

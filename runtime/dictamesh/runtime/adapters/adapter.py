@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads of one entity: by key through the cache, by value, as a list, as a count (S9..S11, S23, S25)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
@@ -13,13 +14,15 @@ from dictamesh.runtime.adapters.cells import CellError, Key, Row
 from dictamesh.runtime.adapters.line import Line
 from dictamesh.runtime.adapters.local import cut, needs, ordered
 from dictamesh.runtime.adapters.mapping import RowMapping, row_mapping
-from dictamesh.runtime.adapters.pushdown import Entities, Split, orders, split
+from dictamesh.runtime.adapters.pushdown import Entities, Split, orders, split, tells_time
 from dictamesh.runtime.adapters.telemetry import SILENT, Telemetry
 from dictamesh.runtime.adapters.ways import PARENTS_AT_MOST, Way, aimed, condition, in_batches, way_to
 from dictamesh.runtime.compile.plan import EntityPlan
+from dictamesh.specs.expressions.tree import Expr
 
 T = TypeVar("T")
 
+_AT_ONCE = 1000  # rows mapped in one go
 _FIRST_LOOK = 100  # rows of the first of the growing steps in which a list is searched
 
 Sieve = Callable[[EntityPlan, Sequence[Row], Split, Operation], Awaitable[list[Row]]]
@@ -126,6 +129,18 @@ class EntityAdapter:
             return await self._told("count", None, lambda: self.line.count(self.entity.source, request), lambda _: 0)
         bare = Ask(frozenset(self.entity.key), ask.where, ask.must)
         return len(await self._scan(bare, parts, (), operation))
+
+    def counts(self, where: Expr | None) -> bool:
+        """Whether the source itself can count the rows that meet a condition over its columns; None: all rows."""
+        offered = self.entity.capabilities.count
+        if where is None or not offered:
+            return offered
+        return tells_time(self.entity, where) and self.line.manifest.filters(self.entity.source, where) is None
+
+    async def counted(self, where: Expr | None) -> int:
+        """Count the rows that meet a condition over columns; only where `counts` says so."""
+        request = Request((), where)
+        return await self._told("count", None, lambda: self.line.count(self.entity.source, request), lambda _: 0)
 
     def mapping(self, fields: frozenset[str]) -> RowMapping:
         """Return how a set of fields is read."""
@@ -234,7 +249,12 @@ class EntityAdapter:
         found = await self._told(self._name_of(asked), keys, lambda: self.line.fetch(self.entity.source, asked), len)
         self.tally.rows += len(found)
         operation.spent.rows(len(found))
-        return [mapping.row(raw, operation.parameters) for raw in found]
+        rows: list[Row] = []
+        for at in range(0, len(found), _AT_ONCE):
+            if at:
+                await asyncio.sleep(0)  # others are served meanwhile
+            rows += [mapping.row(raw, operation.parameters) for raw in found[at : at + _AT_ONCE]]
+        return rows
 
     def _name_of(self, request: Request) -> str:
         if request.keys is None:

@@ -53,6 +53,8 @@ class FieldFacts:
     key: bool
     pii: bool
     tier: str
+    indexed: bool
+    encrypted: bool
 
 
 class ProductAdapter(Protocol):
@@ -116,7 +118,16 @@ class DataProductAdapter:
     def schema(self, entity: str) -> tuple[FieldFacts, ...]:
         plan = self._entities[entity]
         return tuple(
-            FieldFacts(each.name, str(each.type), each.required, each.name in plan.key, each.pii, each.tier)
+            FieldFacts(
+                name=each.name,
+                type=str(each.type),
+                required=each.required,
+                key=each.name in plan.key,
+                pii=each.pii,
+                tier=each.tier,
+                indexed=each.indexed,
+                encrypted=each.encrypted,
+            )
             for each in plan.fields
         )
 

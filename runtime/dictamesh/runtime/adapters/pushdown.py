@@ -70,7 +70,7 @@ def orders(entity: EntityPlan, manifest: Manifest, ask: Ask, salt: str) -> tuple
     rest = [entity.field(name).expr for name in entity.key if name not in named]
     keys = tuple(Order(entity.field(key.field).expr, key.descending) for key in ask.order)
     keys += tuple(Order(veil(expr, salt) if ask.veiled else expr) for expr in rest)
-    if all(_tells_time(entity, key.expr) and manifest.orders(entity.source, key.expr) is None for key in keys):
+    if all(tells_time(entity, key.expr) and manifest.orders(entity.source, key.expr) is None for key in keys):
         return keys
     return None if ask.order or ask.veiled else ()
 
@@ -103,7 +103,7 @@ class _Pushing:
     def _column(self, entity: EntityPlan, path: tuple[str, ...], links: dict[str, Related]) -> Expr | None:
         if len(path) == 1:
             expr = entity.field(path[0]).expr
-            return expr if _tells_time(entity, expr) else None
+            return expr if tells_time(entity, expr) else None
         link = entity.link(path[0])
         if link is None or len(path) > 2:
             return None
@@ -114,7 +114,7 @@ class _Pushing:
             links[path[0]] = made
         target = self.entities[link.target]
         expr = target.field(path[1]).expr
-        if not _tells_time(target, expr):
+        if not tells_time(target, expr):
             return None
         return substitute(expr, {(name,): Column((path[0], name), _type_at(expr, name)) for (name,) in columns(expr)})
 
@@ -188,6 +188,6 @@ def _reads_moments(expr: Expr) -> bool:
     return any(isinstance(node, Column) and node.type.kind is Kind.TIMESTAMP for node in walk(expr))
 
 
-def _tells_time(entity: EntityPlan, expr: Expr) -> bool:
+def tells_time(entity: EntityPlan, expr: Expr) -> bool:
     """Whether timestamps mean to the source what they mean here: naive ones of another zone do not (S3)."""
     return entity.timezone == "UTC" or not _reads_moments(expr)

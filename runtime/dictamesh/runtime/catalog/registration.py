@@ -20,14 +20,19 @@ LOCK = b"SELECT pg_advisory_xact_lock(7163846502)"
 """Taken by whoever writes types: replicas that upsert them in different orders would deadlock."""
 _SCHEMAS = b"""
 INSERT INTO dictamesh_schemas
-    (entity_type, version, schema_format, schema_definition, backward_compatible, forward_compatible)
-SELECT entity_type, version, format, definition, backward_compatible, forward_compatible
+    (entity_type, version, schema_format, schema_definition, backward_compatible, forward_compatible, deprecated_at,
+     retired_at)
+SELECT r.entity_type, r.version, r.format, r.definition, r.backward_compatible, r.forward_compatible,
+       CASE WHEN r.deprecated THEN LEAST(COALESCE(r.deprecated_at, s.deprecated_at), now()) ELSE r.deprecated_at END,
+       CASE WHEN r.retired THEN LEAST(COALESCE(r.retired_at, s.retired_at), now()) ELSE r.retired_at END
   FROM jsonb_to_recordset(%s::jsonb) AS r (entity_type text, version text, format text, definition jsonb,
-       backward_compatible boolean, forward_compatible boolean)
+       backward_compatible boolean, forward_compatible boolean, deprecated boolean, deprecated_at timestamptz,
+       retired boolean, retired_at timestamptz)
+  LEFT JOIN dictamesh_schemas s ON s.entity_type = r.entity_type AND s.version = r.version
     ON CONFLICT ON CONSTRAINT uq_dictamesh_schemas_version DO UPDATE
    SET schema_format = excluded.schema_format, schema_definition = excluded.schema_definition,
        backward_compatible = excluded.backward_compatible, forward_compatible = excluded.forward_compatible,
-       deprecated_at = NULL
+       deprecated_at = excluded.deprecated_at, retired_at = excluded.retired_at
 """
 _OLD_SCHEMAS = b"""
 UPDATE dictamesh_schemas s SET deprecated_at = now()

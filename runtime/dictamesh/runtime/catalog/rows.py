@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -65,7 +66,11 @@ class RelationRow:
 
 @dataclass(frozen=True, slots=True)
 class SchemaRow:
-    """One version of an entity's schema (MC-4); ``definition`` is the Avro or JSON Schema as a JSON value."""
+    """One version of an entity's schema (MC-4); ``definition`` is the Avro or JSON Schema as a JSON value.
+
+    ``deprecated`` and ``retired`` say that it is so now: since the time given, or since this was first said. A time
+    alone says when it will be.
+    """
 
     entity_type: str
     version: str
@@ -73,6 +78,10 @@ class SchemaRow:
     format: SchemaFormat = "avro"
     backward_compatible: bool = True
     forward_compatible: bool = False
+    deprecated: bool = False
+    deprecated_at: datetime | None = None
+    retired: bool = False
+    retired_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

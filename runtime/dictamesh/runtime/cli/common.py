@@ -6,15 +6,17 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dictamesh.runtime.cli.exits import UsageError
-from dictamesh.runtime.compile.plan import Plan
+from dictamesh.runtime.compile.plan import EntityPlan, Plan
 from dictamesh.runtime.mesh.build import Built, build_file
 from dictamesh.specs.diagnostics import Diagnostic, render
 from dictamesh.specs.diagnostics.source import Source
+from dictamesh.specs.documents import MAX_BYTES
+from dictamesh.specs.suggest import suggest
 
 _LONGEST = 200  # characters of a word that a message repeats
 
@@ -27,11 +29,35 @@ def config_of(options: argparse.Namespace) -> Path:
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
-        reason = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else "no such path"
-        raise UsageError(f"the mesh file {_quoted(options.config)} cannot be read ({reason})") from None
+        raise UsageError(f"the mesh file {_quoted(options.config)} cannot be read ({_reason(error)})") from None
     if not stat.S_ISREG(mode):
         raise UsageError(f"the mesh file {_quoted(options.config)} is no file")
     return path
+
+
+def bytes_of(name: str) -> bytes:
+    """Return what a file named on the command line holds, a little more than any spec may; raises UsageError."""
+    try:
+        with open(name, "rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the file {_quoted(name)} cannot be read ({_reason(error)})") from None
+
+
+def write_files(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write files into a folder, which is made where it is not there; each is whole or as it was. Raises UsageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            draft = folder / f".{name}.new"
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(folder / name)
+    except OSError as error:
+        raise UsageError(f"the folder {_quoted(str(folder))} cannot be written ({_reason(error)})") from None
+
+
+def _reason(error: Exception) -> str:
+    return os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else "no such path"
 
 
 def _quoted(text: str) -> str:
@@ -51,6 +77,27 @@ def plan_of(options: argparse.Namespace, otherwise: Callable[[], int]) -> Plan |
         show(made.diagnostics, made.sources)
         return otherwise()
     return made.plan
+
+
+def products_of(plan: Plan, names: Sequence[str]) -> list[str]:
+    """Return the products that are named, each once, all for none; raises UsageError where there is none of a name."""
+    for name in names:
+        if name not in plan.products:
+            near = suggest(name, plan.products)
+            hint = f"did you mean '{near}'?" if near else f"there are: {', '.join(plan.products)}"
+            raise UsageError(f"there is no product {_quoted(name)}; {hint}")
+    return list(dict.fromkeys(names)) or list(plan.products)
+
+
+def entities_of(plan: Plan, name: str | None) -> list[EntityPlan]:
+    """Return the entity that a type or `product#Entity` names, all for None; raises UsageError where there is none."""
+    found = [each for each in plan.entities.values() if name in {None, each.name, each.address}]
+    if not found and name is not None:
+        names = [each.name for each in plan.entities.values()]
+        near = suggest(name, names)
+        hint = f"did you mean '{near}'?" if near else f"there are: {', '.join(names)}" if names else "nothing is served"
+        raise UsageError(f"there is no entity {_quoted(name)}; {hint}")
+    return found
 
 
 def show(found: Iterable[Diagnostic], sources: Mapping[str, Source]) -> None:

@@ -2,20 +2,20 @@
 """`contract-test PRODUCT [--live]`: a product held against its contract."""
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
 import uvloop
 
 from dictamesh.runtime.adapters.adapters import Adapters
 from dictamesh.runtime.adapters.contracts import Check, Verdict, hold
-from dictamesh.runtime.cli.common import add_format, config_of, plan_of, print_json
-from dictamesh.runtime.cli.exits import FINDINGS, FINE, UsageError
+from dictamesh.runtime.cli.common import add_format, config_of, plan_of, print_json, products_of
+from dictamesh.runtime.cli.exits import FINDINGS, FINE
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.mesh.lines import close_lines, lines_of, open_lines
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.observe.logs import configure
 from dictamesh.runtime.resilience import Listeners
-from dictamesh.specs.suggest import suggest
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,10 +30,7 @@ def run(options: argparse.Namespace) -> int:
     plan = plan_of(options, lambda: FINDINGS)
     if isinstance(plan, int):
         return plan
-    if options.product not in plan.products:
-        near = suggest(options.product, plan.products)
-        hint = f"did you mean '{near}'?" if near else f"there are: {', '.join(plan.products)}"
-        raise UsageError(f"there is no product '{options.product}'; {hint}")
+    products_of(plan, [options.product])
     found = _declared(plan, options.product)
     if options.live:
         undo = configure(service="dictamesh/contract-test", level="error", layout="text")
@@ -53,7 +50,10 @@ def _declared(plan: Plan, product: str) -> list[Check]:
         ("service levels", bool(about.sla), "availability, freshness, response time"),
         ("lineage", bool(about.lineage), f"{len(about.lineage)} sources"),
     ]
-    found = [Check(product, name, _verdict(fine=fine), told) for name, fine, told in checks]
+    if not about.served:
+        told = "a contract without a source: there is nothing to read"
+        return [*_judged(product, checks[:1]), Check(product, "source", Verdict.SKIPPED, told)]
+    found = _judged(product, checks)
     for address in about.entities:
         entity = plan.entities[address]
         required = sum(field.required for field in entity.fields)
@@ -62,6 +62,10 @@ def _declared(plan: Plan, product: str) -> list[Check]:
         )
         found.append(Check(entity.name, "schema", Verdict.PASSED, told))
     return found
+
+
+def _judged(product: str, checks: Iterable[tuple[str, bool, str]]) -> list[Check]:
+    return [Check(product, name, _verdict(fine=fine), told) for name, fine, told in checks]
 
 
 def _verdict(*, fine: bool) -> Verdict:

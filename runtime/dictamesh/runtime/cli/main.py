@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 from types import ModuleType
 
 from dictamesh.runtime.cli.exits import DEPENDENCY, FINDINGS, USAGE, UsageError
@@ -19,6 +20,9 @@ COMMANDS = {
     "schema": "print the GraphQL SDL, an Avro schema or the JSON Schema of the spec files",
     "query": "answer a GraphQL operation without a server",
     "policy": "test or explain policies",
+    "import": "make products of contracts (odcs)",
+    "export": "write contracts and schemas for other tools (odcs, avro, jsonschema, sql, dbt, asyncapi)",
+    "quality": "run the quality rules of products",
     "lineage": "show what a field is made of and where it goes",
     "token": "turn tokens back into what they stand for",
     "audit": "verify, read or export the audit log",
@@ -100,7 +104,8 @@ def _chosen(given: Sequence[str]) -> str:
 
 
 def _module(command: str) -> ModuleType:
-    return import_module(f"dictamesh.runtime.cli.{command.replace('-', '_')}")
+    name = command.replace("-", "_") + ("_" if iskeyword(command) else "")
+    return import_module(f"dictamesh.runtime.cli.{name}")
 
 
 def _version() -> str:

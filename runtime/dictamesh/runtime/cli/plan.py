@@ -32,6 +32,8 @@ def _lines(plan: Plan) -> Iterator[str]:
     for product in plan.products.values():
         yield ""
         yield f"product {product.name} {product.version} ({product.status}), owner {product.owner or 'nobody'}"
+        if not product.served:
+            yield "  a contract without a source: nothing of it is served"
         for address in product.entities:
             yield from _entity(plan.entities[address])
     if plan.notes:
@@ -45,6 +47,9 @@ def _entity(entity: EntityPlan) -> Iterator[str]:
     topic = entity.topic
     days = topic.retention / 86_400
     yield f"    topic    {topic.name} ({topic.partitions} partitions, {days:g} days, {topic.compression})"
+    if entity.quality:
+        idle = sum(rule.reason is not None for rule in entity.quality)
+        yield f"    quality  {len(entity.quality)} rules" + (f", {idle} of them not run" if idle else "")
     for field in entity.fields:
         marks = " ".join([field.tier, *field.tags])
         origin = (

@@ -4,10 +4,9 @@
 import argparse
 
 from dictamesh.connectors.registry import manifests
-from dictamesh.runtime.cli.common import plan_of, print_json
+from dictamesh.runtime.cli.common import entities_of, plan_of, print_json
 from dictamesh.runtime.cli.exits import FINDINGS, FINE, UsageError
 from dictamesh.specs.jsonschema import document_schema
-from dictamesh.specs.suggest import suggest
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,15 +28,6 @@ def run(options: argparse.Namespace) -> int:
     if options.kind == "graphql":
         print(plan.sdl, end="")
         return FINE
-    found = {
-        entity.topic.name: entity.avro
-        for entity in plan.entities.values()
-        if options.entity in {None, entity.name, entity.address}
-    }
-    if not found:
-        names = [entity.name for entity in plan.entities.values()]
-        near = suggest(options.entity, names)
-        hint = f"did you mean '{near}'?" if near else f"there are: {', '.join(names)}"
-        raise UsageError(f"there is no entity '{options.entity}'; {hint}")
+    found = {entity.topic.name: entity.avro for entity in entities_of(plan, options.entity)}
     print_json(next(iter(found.values())) if options.entity else found)
     return FINE

@@ -7,6 +7,7 @@ from typing import Any
 from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan, Plan
 from dictamesh.specs.expressions import text
 from dictamesh.specs.model.mesh import Resilience
+from dictamesh.specs.quality import QualityRule
 from dictamesh.specs.rules import Audience, FieldPolicy, MaskRule, RowPolicy, Term
 
 
@@ -31,6 +32,7 @@ def artefacts(plan: Plan) -> dict[str, Any]:
                 "status": product.status,
                 "domain": product.domain,
                 "owner": product.owner,
+                "served": product.served,
                 "entities": list(product.entities),
                 "serviceLevels": dict(product.sla),
                 "lineage": [dict(each) for each in product.lineage],
@@ -87,6 +89,7 @@ def _entity(entity: EntityPlan) -> dict[str, Any]:
             }
             for link in entity.links
         },
+        "quality": [_rule(each) for each in entity.quality],
         "cache": {"ttl": entity.cache_ttl, "staleFor": entity.stale_for, "mappingHash": entity.mapping_hash},
         "topic": entity.topic.name,
         "avro": entity.avro,
@@ -104,6 +107,9 @@ def _field(field: FieldPlan) -> dict[str, Any]:
         "classification": field.tier,
         "tags": list(field.tags),
         "pii": field.pii,
+        "unique": field.unique,
+        "indexed": field.indexed,
+        "encrypted": field.encrypted,
         "description": field.description,
     }
     if field.enum:
@@ -115,6 +121,22 @@ def _field(field: FieldPlan) -> dict[str, Any]:
     if field.members:
         found["fields"] = {member.name: _field(member) for member in field.members}
     return found
+
+
+def _rule(rule: QualityRule) -> dict[str, Any]:
+    return {
+        "name": rule.name,
+        "check": rule.check.value,
+        "property": rule.property,
+        "must": str(rule.bound) if rule.bound else None,
+        "unit": "percent" if rule.percent else "rows",
+        "severity": rule.severity,
+        "dimension": rule.dimension,
+        "schedule": rule.schedule,
+        "query": rule.measure.query if rule.measure else None,
+        "condition": text(rule.condition) if rule.condition else None,
+        "notRun": rule.reason,
+    }
 
 
 def _topic(entity: EntityPlan) -> dict[str, Any]:

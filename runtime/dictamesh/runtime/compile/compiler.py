@@ -3,17 +3,19 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from dictamesh.runtime.compile.canonical import digest
-from dictamesh.runtime.compile.contract import service_levels
+from dictamesh.runtime.compile.contract import declared_levels, service_levels
 from dictamesh.runtime.compile.entity import plan_entity
 from dictamesh.runtime.compile.graphql import sdl
 from dictamesh.runtime.compile.plan import EntityPlan, FlowPlan, Plan, ProductPlan, ServerPlan, TestPlan
 from dictamesh.specs.collecting import uncollected
 from dictamesh.specs.diagnostics import Diagnostic, Findings
-from dictamesh.specs.model import Policy, Product
+from dictamesh.specs.model import Contract, Policy, Product
 from dictamesh.specs.resolved import Declared, Flow, Link, Specs
+
+C = TypeVar("C", bound=Contract)
 
 OUTSIDE = frozenset({"runtime", "include"})
 """Keys of the mesh file that are settings of the process, or say where its documents lie (S27)."""
@@ -97,7 +99,12 @@ def _documents(specs: Specs) -> Iterable[tuple[str, str]]:
 
 
 def _kinds(specs: Specs) -> Iterable[tuple[str, Mapping[str, Declared[Any]]]]:
-    return ("DataProduct", specs.products), ("Policy", specs.policies), ("Agreement", specs.agreements)
+    return (
+        ("DataProduct", specs.products),
+        ("DataProduct", specs.contracts),
+        ("Policy", specs.policies),
+        ("Agreement", specs.agreements),
+    )
 
 
 def _by_holder(links: Iterable[Link]) -> dict[str, list[Link]]:
@@ -116,10 +123,30 @@ def _products(specs: Specs, entities: Mapping[str, EntityPlan]) -> dict[str, Pro
     own: dict[str, list[EntityPlan]] = {name: [] for name in sorted(specs.products)}
     for entity in entities.values():
         own[entity.product].append(entity)
-    return {name: _product(specs.products[name].model, found) for name, found in own.items()}
+    served = {name: _served(specs.products[name], found) for name, found in own.items()}
+    return dict(sorted({**served, **{name: _product(each) for name, each in specs.contracts.items()}}.items()))
 
 
-def _product(product: Product, own: list[EntityPlan]) -> ProductPlan:
+def _served(declared: Declared[Product], own: list[EntityPlan]) -> ProductPlan:
+    return replace(
+        _product(declared),
+        served=True,
+        entities=tuple(entity.address for entity in own),
+        sla=service_levels(declared.model),
+        lineage=tuple(
+            {"upstream": f"{entity.server}:{entity.source.physical_name}", "downstream": entity.address}
+            for entity in own
+        ),
+        subjects={
+            kind: tuple(dict.fromkeys(f"{declared.model.name}#{text}" for text in texts))
+            for kind, texts in sorted(declared.model.subjects.items())
+        },
+    )
+
+
+def _product(declared: Declared[C]) -> ProductPlan:
+    """A product as its contract alone says."""
+    product = declared.model
     owner = (
         next((each.username for each in product.team.members if each.role == "owner"), None) if product.team else None
     )
@@ -131,16 +158,11 @@ def _product(product: Product, own: list[EntityPlan]) -> ProductPlan:
         domain=product.domain,
         owner=owner or (product.team.name if product.team else None),
         description=product.description.purpose or "",
-        entities=tuple(entity.address for entity in own),
-        sla=service_levels(product),
-        lineage=tuple(
-            {"upstream": f"{entity.server}:{entity.source.physical_name}", "downstream": entity.address}
-            for entity in own
-        ),
-        subjects={
-            kind: tuple(dict.fromkeys(f"{product.name}#{text}" for text in texts))
-            for kind, texts in sorted(product.subjects.items())
-        },
+        entities=(),
+        sla=declared_levels(product),
+        lineage=(),
+        served=False,
+        document=declared.site.document.plain(),
     )
 
 

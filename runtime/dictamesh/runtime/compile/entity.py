@@ -2,6 +2,7 @@
 """One entity of the plan."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from dictamesh.runtime.compile.avro import envelope
@@ -35,9 +36,17 @@ def plan_entity(
     entity: ResolvedEntity, links: Iterable[Link], entities: Mapping[str, ResolvedEntity], mesh: Mesh
 ) -> EntityPlan:
     """Spell out everything that follows from an entity's specs."""
-    fields = tuple(_field(entity, each, (each.name,)) for each in entity.fields.values())
     names, levels = root_names(entity), service_levels(entity.product)
-    capabilities = entity.server.manifest.capabilities(entity.source)
+    manifest = entity.server.manifest
+    capabilities = manifest.capabilities(entity.source)
+    found_by: set[tuple[str | None, ...]] = {
+        (each.column,) for each in entity.fields.values() if _indexed(entity, each)
+    }
+    found_by |= set(capabilities.lookups or ())
+    fields = tuple(
+        replace(_field(entity, each, (each.name,)), indexed=(each.column,) in found_by)
+        for each in entity.fields.values()
+    )
     stale_for = entity.product.cache.stale_for
     return EntityPlan(
         address=entity.address,
@@ -63,7 +72,13 @@ def plan_entity(
         topic=_topic(entity),
         avro=envelope(entity.model.name, entity.fields.values()),
         catalog=_catalog(entity, levels, capabilities),
+        quality=entity.quality,
+        dialect=manifest.dialect,
     )
+
+
+def _indexed(entity: ResolvedEntity, each: Field) -> bool:
+    return each.model.unique or each.model.partitioned or entity.key == (each.name,)
 
 
 def _field(entity: ResolvedEntity, each: Field, path: tuple[str, ...]) -> FieldPlan:
@@ -83,6 +98,8 @@ def _field(entity: ResolvedEntity, each: Field, path: tuple[str, ...]) -> FieldP
         description=each.model.description or "",
         enum=enum_names(values_of(each.type)),
         members=tuple(_field(entity, member, (*path, member.name)) for member in each.members),
+        unique=each.model.unique or entity.key == path,
+        encrypted=each.model.encrypted_name is not None,
         written=each.written,
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 from dictamesh.specs.expressions.tree import Expr
 from dictamesh.specs.manifest import Capabilities, Source
 from dictamesh.specs.model import Mesh, PolicyTest
+from dictamesh.specs.quality import QualityRule
 from dictamesh.specs.rules import RuleTable
 from dictamesh.specs.types import Type
 
@@ -21,7 +22,9 @@ class FieldPlan:
     `pushed` is None where the source can compute it, else the reason why Python does. `tier` is the effective one
     (`restricted` where none is declared). `members` are the fields of an object, or of the objects in an array,
     each with an address below this one; masks act on those leaves. `written` is set where the field reads others of
-    its entity: `expr` with `("self", field)` for those reads.
+    its entity: `expr` with `("self", field)` for those reads. `unique`: the contract says that no two rows share a
+    value. `indexed`: the contract or the source lets rows be found by it alone. `encrypted`: it says where an encrypted
+    form stands.
     """
 
     address: str
@@ -39,6 +42,9 @@ class FieldPlan:
     enum: tuple[tuple[str, str], ...] = ()  # GraphQL name, source text
     members: tuple["FieldPlan", ...] = ()
     written: Expr | None = None
+    unique: bool = False
+    indexed: bool = False
+    encrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,8 @@ class EntityPlan:
     topic: TopicPlan
     avro: Mapping[str, Any]
     catalog: Mapping[str, Any]  # the row of dictamesh_entity_catalog, by column
+    dialect: str | None = None  # of SQL that can be run on the source, by sqlglot's name for it
+    quality: tuple[QualityRule, ...] = ()
 
     def field(self, name: str) -> FieldPlan:
         """Return a field by name; KeyError when there is none."""
@@ -123,6 +131,10 @@ class ServerPlan:
 
 @dataclass(frozen=True, slots=True)
 class ProductPlan:
+    """A product. One without a source is a contract alone: `served` is false, it has no entities, and `sla` holds only
+    what it declares. `document` is what its spec says, as plain data with references as written: not to be changed.
+    """
+
     name: str
     id: str
     version: str
@@ -133,6 +145,8 @@ class ProductPlan:
     entities: tuple[str, ...]  # addresses
     sla: Mapping[str, Any]
     lineage: tuple[Mapping[str, Any], ...]
+    served: bool = True
+    document: Mapping[str, Any] = field(default_factory=dict)
     subjects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # kind of data subject, addresses of fields
 
 

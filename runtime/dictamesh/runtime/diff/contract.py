@@ -7,6 +7,7 @@ from typing import Any
 from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan, LinkPlan, Plan, ProductPlan
 from dictamesh.runtime.diff.change import Change, Class
 from dictamesh.runtime.diff.tree import where_of
+from dictamesh.runtime.diff.unserved import unserved_changes
 from dictamesh.specs.resolve.sensitivity import rank
 
 SENSITIVE = rank("confidential")
@@ -38,6 +39,8 @@ def _product(name: str, old: Plan, new: Plan) -> Iterator[Change]:
         cls = Class.BREAKING if after.status == "retired" else Class.REVIEW
         yield change(Class.SAFE if after.status not in ENDED else cls, "status", name, before.status, after.status)
     yield from _levels(name, before.sla, after.sla)
+    if not before.served and not after.served:
+        yield from unserved_changes(before, after)
 
 
 def _version(product: ProductPlan | None) -> str | None:
@@ -69,13 +72,14 @@ def _level(cls: Class, kind: str, product: str, level: str, values: tuple[Any, A
 
 
 def _levels(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+    promised = old.keys() & new.keys()  # a contract without a source promises what it says
     for key, higher_is_better in (("availability", True), ("freshness", False), ("responseTime", False)):
-        before, after = old[key], new[key]
-        if before != after:
+        if key in promised and old[key] != new[key]:
+            before, after = old[key], new[key]
             worse = (after < before) == higher_is_better
             yield _level(Class.BREAKING if worse else Class.SAFE, f"sla-{key}", name, key, (before, after))
-    before, after = old["retention"], new["retention"]
-    if before != after:
+    if "retention" in promised and old["retention"] != new["retention"]:
+        before, after = old["retention"], new["retention"]
         longer = after is None or (before is not None and after > before)
         kind = "retention-lengthened" if longer else "retention-shortened"
         told = _days(before), _days(after)

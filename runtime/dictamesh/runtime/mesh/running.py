@@ -28,6 +28,7 @@ from dictamesh.runtime.mesh.duties import Duties, begin
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.lineage.feed import Feed
 from dictamesh.runtime.mesh.lines import states
+from dictamesh.runtime.mesh.quality import QualityWatch
 from dictamesh.runtime.mesh.recording import Recording
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.store import Store, open_store
@@ -77,6 +78,7 @@ class RunningMesh:
         self.feed = Feed(store.pool, metrics, self.resolver)
         self.l1 = L1(start.plan.mesh.cache.size, stale_for=start.plan.mesh.cache.stale_for)
         self.checks = Checks(breakers=lambda: states(self.world.lines), draining=lambda: drain.draining)
+        self.quality = QualityWatch(store.pool, metrics, lambda: self.world)
         self.built = start.built
         audit = CountedAudit(store.audit, metrics)
         self.catalog = Catalog(
@@ -117,6 +119,7 @@ class RunningMesh:
         self.recorder.begin()
         self.checks.mark_started()
         self.metrics.set("ready", 1)
+        self._spawn(self.quality.run())
         self._spawn(self.feed.work())
         if self.start.settings.watch:
             self._spawn(self._watch())
@@ -187,6 +190,7 @@ class RunningMesh:
         self._use(new)
         self.world = new
         self.gateway.exchange(new.serving)
+        self.quality.wake()
         self._spawn(old.retire(new, self.start.settings.shutdown_timeout))
         _LOG.info("reloaded", extra={"plan_hash": plan.hash[:12]})
         return "applied"
@@ -231,7 +235,8 @@ class RunningMesh:
     def _use(self, world: World) -> None:
         self.recording.use(world.plan)
         self.recorder.change(world.plan.mesh.catalog.write_every)
-        self.metrics.use_plan(world.plan.hash, _served(world.plan))
+        rules = [rule.name for entity in world.plan.entities.values() for rule in entity.quality]
+        self.metrics.use_plan(world.plan.hash, _served(world.plan), rules)
         for name in self._probed:
             self.checks.remove(name)
         self._probed = tuple(f"server:{name}" for name in world.lines)

@@ -5,6 +5,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from dictamesh.runtime.catalog.queries import Locations
 from dictamesh.runtime.catalog.registration import register
 from dictamesh.runtime.catalog.rows import EntityRow, Registration, RelationRow, SchemaRow
 from dictamesh.runtime.catalog.search.documents import documents
-from dictamesh.runtime.compile.plan import EntityPlan, Plan
+from dictamesh.runtime.compile.plan import EntityPlan, Plan, ProductPlan
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.references import Resolver, shown
 from dictamesh.specs.diagnostics import Source
@@ -151,12 +152,26 @@ def registration(plan: Plan, resolver: Resolver) -> Registration:
             for link in entity.links
             if link.declared
         ),
-        schemas=tuple(
-            SchemaRow(entity.name, plan.products[entity.product].version, entity.avro)
-            for entity in plan.entities.values()
-        ),
+        schemas=tuple(_schema(entity, plan.products[entity.product]) for entity in plan.entities.values()),
         documents=documents(plan),
     )
+
+
+def _schema(entity: EntityPlan, product: ProductPlan) -> SchemaRow:
+    """A version ends with the support for its product, and with its life (SR-4)."""
+    return SchemaRow(
+        entity_type=entity.name,
+        version=product.version,
+        definition=entity.avro,
+        deprecated=product.status in {"deprecated", "retired"},
+        deprecated_at=_instant(product.sla["endOfSupport"]),
+        retired=product.status == "retired",
+        retired_at=_instant(product.sla["endOfLife"]),
+    )
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text is not None else None
 
 
 def _entity(entity: EntityPlan, plan: Plan, resolver: Resolver) -> EntityRow:

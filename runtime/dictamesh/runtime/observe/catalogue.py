@@ -48,6 +48,8 @@ def _histogram(name: str, text: str, *labels: str, buckets: tuple[float, ...] = 
     return Metric(name, Kind.HISTOGRAM, text, labels, buckets)
 
 
+RULE_LABELS = ("product", "entity", "rule")
+
 METRICS: tuple[Metric, ...] = (
     _counter("http_requests_total", "HTTP requests answered.", "route", "method", "status"),
     _histogram("http_request_duration_seconds", "Time to answer an HTTP request.", "route"),
@@ -79,6 +81,9 @@ METRICS: tuple[Metric, ...] = (
     _counter("reloads_total", "Changes of the configuration seen, by what became of them.", "outcome"),
     _gauge("plan_info", "1 for the plan that runs, by the start of its hash.", "hash"),
     _gauge("entity_info", "1 for each entity of the plan that runs.", "server", "product", "entity"),
+    _gauge("quality_pass_rate", "Share of rows that meet a rule at its last check, or 1 or 0.", *RULE_LABELS),
+    _gauge("quality_rule_met", "1 where a rule was met at its last check, 0 where it was not.", *RULE_LABELS),
+    _counter("quality_checks_total", "Checks of quality rules by this process.", *RULE_LABELS, "outcome"),
     _gauge("ready", "1 while the process takes traffic."),
 )
 
@@ -111,6 +116,7 @@ OUTCOMES: Mapping[str, tuple[str, ...]] = {
     "source_requests_total": _CALL_ENDS,
     "source_attempts_total": _CALL_ENDS,
     "cache_requests_total": ("hit", "miss", "stale"),
+    "quality_checks_total": ("passed", "failed", "error"),
     "lineage_events_total": ("sent", "dropped", "refused"),
     "lineage_received_total": ("taken", "known", "refused"),
     "audit_heads_total": ("signed", "unchanged", "failed", "unpublished"),

@@ -35,6 +35,17 @@ class SourceCall:
     keys: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The last check of a quality rule that could be told."""
+
+    product: str
+    entity: str
+    rule: str
+    met: bool
+    rate: float
+
+
 class Metrics:
     """Counts, observes and exposes.
 
@@ -60,9 +71,12 @@ class Metrics:
         """Let `route` hold these paths too: patterns of ours, as `/api/v1/catalog/entities/{id}`."""
         self._names["route"] |= frozenset(routes)
 
-    def use_plan(self, plan_hash: str, entities: Iterable[Served]) -> None:
-        """Let labels hold the names of this plan, and say which plan runs; for the start and each reload."""
+    def use_plan(self, plan_hash: str, entities: Iterable[Served], rules: Iterable[str] = ()) -> None:
+        """Let labels hold the names of this plan and of its quality `rules`, and say which plan runs; for the start and
+        each reload.
+        """
         served = tuple(entities)
+        self._names["rule"] = frozenset(rules)
         for label in PLAN_LABELS:
             self._names[label] = frozenset(getattr(entity, label) for entity in served)
         info, entity_info = self._families["plan_info"], self._families["entity_info"]
@@ -121,6 +135,16 @@ class Metrics:
         self.count("cache_requests_total", layer, outcome, entity, by=times)
         if outcome == "hit":
             self.count("cache_hits_total", layer, entity, by=times)
+
+    def quality(self, checked: Iterable[Checked]) -> None:
+        """Show the last check of each rule, and of no other; for all rules of a plan at once."""
+        for name in ("quality_pass_rate", "quality_rule_met"):
+            self._families[name].clear()
+            self._bound = {key: child for key, child in self._bound.items() if key[0] != name}
+        for each in checked:
+            labels = (each.product, each.entity, each.rule)
+            self.set("quality_rule_met", float(each.met), *labels)
+            self.set("quality_pass_rate", each.rate, *labels)
 
     def source_attempt(self, server: str, outcome: str, _seconds: float) -> None:
         """Record an attempt; fits the guard's `on_attempt`."""

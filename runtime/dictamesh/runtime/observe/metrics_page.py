@@ -32,6 +32,11 @@ _ALERTS = (
         "the configuration on disk is not the one that runs",
         f'`increase({PREFIX}_reloads_total{{outcome=~"refused|invalid|failed"}}[15m]) > 0`',
     ),
+    ("a quality rule is not met", f"`{PREFIX}_quality_rule_met == 0`"),
+    (
+        "a quality rule cannot be checked",
+        f'`increase({PREFIX}_quality_checks_total{{outcome="error"}}[1d]) > 0`',
+    ),
     ("no traffic is taken", f"`{PREFIX}_ready == 0`"),
 )
 
@@ -56,7 +61,7 @@ def reference() -> str:
 
 def _vocabulary() -> tuple[tuple[str, ...], ...]:
     return (
-        ("`server`, `product`, `entity`", "names in the plan"),
+        ("`server`, `product`, `entity`, `rule`", "names in the plan"),
         ("`route`", "the paths that the runtime serves"),
         ("`hash`", "the first 12 digits of the plan's hash"),
         ("`status`", "HTTP status codes"),

@@ -4,7 +4,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from dictamesh.connectors.sdk.errors import Fault, SourceError, Transient
@@ -53,6 +53,18 @@ class Guard:
         self._bucket = TokenBucket(name, self.settings.rate_limit, clock)
         self._slots = Slots(name, self.settings.bulkhead)
         self._circuit = Circuit(name, self.settings.breaker, self._listeners.on_state, clock)
+
+    def beside(self, at_a_time: int = 1) -> "Guard":
+        """Return a guard for work that must not disturb these calls.
+
+        It has the same rate limit, and slots and a breaker of its own: its failures do not open this breaker, whose
+        changes are the only ones that are told.
+        """
+        settings = replace(self.settings, bulkhead=replace(self.settings.bulkhead, max_concurrent=at_a_time))
+        heard = Listeners(on_attempt=self._listeners.on_attempt)
+        other = Guard(self.name, settings, clock=self._clock, listeners=heard, draw=self._draw)
+        other._bucket = self._bucket
+        return other
 
     @property
     def state(self) -> State:

@@ -3,7 +3,7 @@
 
 from dictamesh.specs.documents.document import Document, Path, Site
 from dictamesh.specs.documents.files import MAX_BYTES, Files, Folder, Memory, OutsidePathError, inside, matches
-from dictamesh.specs.documents.load import KINDS, Loaded, load
+from dictamesh.specs.documents.load import KINDS, Loaded, load, read_file
 from dictamesh.specs.documents.nodes import Mapping, Node, Plain, Scalar, Sequence
 from dictamesh.specs.documents.reader import MAX_DEPTH, MAX_NODES
 from dictamesh.specs.documents.references import (
@@ -16,6 +16,7 @@ from dictamesh.specs.documents.references import (
     references,
     resolve,
 )
+from dictamesh.specs.documents.writing import write
 
 __all__ = [
     "KINDS",
@@ -44,6 +45,8 @@ __all__ = [
     "load",
     "malformed",
     "matches",
+    "read_file",
     "references",
     "resolve",
+    "write",
 ]

@@ -56,6 +56,22 @@ def load(files: Files, path: str) -> Loaded:
     return Loaded(kept, found, MappingProxyType(reading.sources))
 
 
+def read_file(name: str, data: bytes, findings: Findings) -> tuple[Source | None, tuple[Document, ...]]:
+    """The documents of a single file that belongs to no mesh, whatever their kind; faults are recorded."""
+    if len(data) > MAX_BYTES:
+        findings.error("DM005", name, f"the file is larger than {MAX_BYTES >> 20} MiB")
+        return None, ()
+    source = decode(data, name, findings)
+    if source is None or not printable(source, findings):
+        return source, ()
+    before = len(findings)
+    nodes = read(source, findings)
+    if not nodes and len(findings) == before:
+        findings.error("DM010", name, "the file holds no document")
+    found = (_mapping(source, index, node, findings) for index, node in enumerate(nodes))
+    return source, tuple(each for each in found if each is not None)
+
+
 class _Reading:
     """The files read so far in one load."""
 
@@ -154,13 +170,20 @@ def _documents(source: Source, findings: Findings) -> Iterator[Document]:
             return
 
 
-def _document(source: Source, index: int, node: Node, findings: Findings) -> Document | None:
+def _mapping(source: Source, index: int, node: Node, findings: Findings) -> Document | None:
     if not isinstance(node, MappingNode):
         what = "list" if isinstance(node, Sequence) else "single value"
         findings.error("DM022", source.span(node.start, node.end), f"the document is a {what}, not a mapping of keys")
         return None
     kind = node.child("kind")
-    document = Document(source, index, str(kind.value) if kind else "", node)
+    return Document(source, index, str(kind.value) if kind else "", node)
+
+
+def _document(source: Source, index: int, node: Node, findings: Findings) -> Document | None:
+    document = _mapping(source, index, node, findings)
+    if document is None:
+        return None
+    kind = document.node.child("kind")
     if kind is None:
         findings.error("DM108", document.site, "the document does not say its kind")
     elif kind.value not in KINDS:

@@ -256,6 +256,18 @@ class CacheSettings(Part):
     stale_for: Duration = 3600.0
 
 
+class QualityChecks(Part):
+    """How a running mesh checks the quality rules of its products; one replica does the work."""
+
+    enabled: bool = True
+    every: Annotated[PositiveDuration, Field(description="for rules without a schedule of their own")] = 86_400.0
+    max_scan: Annotated[
+        int,
+        Field(ge=1, le=99_999, description="rows that the rules of an entity may read where the source cannot count"),
+    ] = 50_000
+    keep: Annotated[PositiveDuration, Field(description="how long results are kept")] = 7_776_000.0
+
+
 class Mesh(Part):
     """The `--config` file."""
 
@@ -275,6 +287,7 @@ class Mesh(Part):
     erasure: Erasure = Erasure()
     usage: Usage = Usage()
     cache: CacheSettings = CacheSettings()
+    quality: QualityChecks = QualityChecks()
     lineage: Lineage = Lineage()
     resilience: dict[str, Resilience] = Field(default={}, description="per server name; 'default' for all others")
     runtime: Runtime = Runtime()

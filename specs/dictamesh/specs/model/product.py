@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """`kind: DataProduct`: the words of the Open Data Contract Standard v3.1, plus runtime keys at the top level."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dictamesh.specs.model.mesh import Server
+from dictamesh.specs.model.contract import Contract, ContractElement, ContractEntity, ContractProperty, ContractServer
 from dictamesh.specs.model.parts import (
-    ApiVersion,
     Duration,
     Identifier,
     Listed,
@@ -19,178 +18,29 @@ from dictamesh.specs.model.parts import (
     Slug,
 )
 
-LogicalType = Literal["string", "date", "timestamp", "time", "number", "integer", "object", "array", "boolean"]
-Scalar = str | int | float | bool
 
-
-class CustomProperty(Part):
-    """A fact of your own (ODCS)."""
-
-    id: str | None = None
-    property: str
-    value: Any = None
-    description: str | None = None
-
-
-class AuthoritativeDefinition(Part):
-    """Where something is defined (ODCS)."""
-
-    id: str | None = None
-    url: str
-    type: str
-    description: str | None = None
-
-
-class Quality(Part):
-    """A quality rule in ODCS's words; library rule `invalidValues` with `validValues` makes an enumeration (S3)."""
-
-    model_config = {**Part.model_config, "extra": "allow"}
-
-    type: Literal["library", "sql", "text", "custom"] = "library"
-    metric: str | None = None
-    rule: str | None = None
-    name: str | None = None
-    description: str | None = None
-    arguments: dict[str, Any] = {}
-    query: str | None = None
-
-
-class LogicalTypeOptions(Part):
-    """What else is known of a value (ODCS)."""
-
-    format: str | None = None
-    min_length: int | None = None
-    max_length: int | None = None
-    pattern: str | None = None
-    minimum: Scalar | None = None
-    maximum: Scalar | None = None
-    exclusive_minimum: Scalar | None = None
-    exclusive_maximum: Scalar | None = None
-    multiple_of: float | int | None = None
-    min_items: int | None = None
-    max_items: int | None = None
-    unique_items: bool | None = None
-    min_properties: int | None = None
-    max_properties: int | None = None
-    required: Names | None = None
-    timezone: bool | None = None
-    default_timezone: str | None = None
-
-
-class Element(Part):
+class Element(ContractElement):
     """What properties and array items share."""
 
-    id: str | None = None
-    physical_name: str | None = None
-    logical_type: LogicalType | None = None
-    physical_type: str | None = None
-    logical_type_options: LogicalTypeOptions = LogicalTypeOptions()
-    business_name: str | None = None
-    description: str | None = None
-    classification: str | None = None
-    tags: Names = ()
-    examples: Annotated[tuple[Any, ...], Listed] = ()
-    quality: Annotated[tuple[Quality, ...], Listed] = ()
     properties: Annotated[tuple["Property", ...], Listed] = ()
     items: "Element | None" = None
-    critical_data_element: bool | None = None
-    encrypted_name: str | None = None
-    authoritative_definitions: Annotated[tuple[AuthoritativeDefinition, ...], Listed] = ()
-    custom_properties: Annotated[tuple[CustomProperty, ...], Listed] = ()
 
 
-class Property(Element):
+class Property(Element, ContractProperty):
     """A field of an entity. `transformLogic` is an SQL expression over source columns (S1)."""
 
     name: Identifier
-    primary_key: bool = False
     primary_key_position: Annotated[int, Field(ge=-1)] = -1
-    required: bool = False
-    unique: bool = False
-    partitioned: bool = False
-    partition_key_position: int = -1
-    transform_logic: str | None = None
-    transform_source_objects: Names = ()
-    transform_description: str | None = None
 
 
-class Entity(Part):
+class Entity(ContractEntity):
     """One entity: one GraphQL type, one topic, one Avro schema, one catalog type."""
 
-    id: str | None = None
     name: Identifier
-    physical_name: str | None = None
-    logical_type: Literal["object"] | None = None
-    physical_type: str | None = None
-    business_name: str | None = None
-    description: str | None = None
-    data_granularity_description: str | None = None
-    tags: Names = ()
-    quality: Annotated[tuple[Quality, ...], Listed] = ()
     properties: Annotated[tuple[Property, ...], Listed, Field(min_length=1)]
-    authoritative_definitions: Annotated[tuple[AuthoritativeDefinition, ...], Listed] = ()
-    custom_properties: Annotated[tuple[CustomProperty, ...], Listed] = ()
 
 
-class SlaProperty(Part):
-    """A service level (ODCS)."""
-
-    id: str | None = None
-    property: str
-    value: Scalar
-    value_ext: Scalar | None = None
-    unit: str | None = None
-    element: str | None = None
-    driver: str | None = None
-    description: str | None = None
-    scheduler: str | None = None
-    schedule: str | None = None
-
-
-class Member(Part):
-    """Somebody of a team (ODCS)."""
-
-    id: str | None = None
-    username: str
-    name: str | None = None
-    role: str | None = None
-    description: str | None = None
-    date_in: str | None = None
-    date_out: str | None = None
-
-
-class Team(Part):
-    """Who owns a product (ODCS)."""
-
-    id: str | None = None
-    name: str
-    description: str | None = None
-    members: Annotated[tuple[Member, ...], Listed] = ()
-
-
-class Description(Part):
-    """What a product is for (ODCS)."""
-
-    purpose: str | None = None
-    limitations: str | None = None
-    usage: str | None = None
-    authoritative_definitions: Annotated[tuple[AuthoritativeDefinition, ...], Listed] = ()
-    custom_properties: Annotated[tuple[CustomProperty, ...], Listed] = ()
-
-
-class Support(Part):
-    """A channel for questions (ODCS)."""
-
-    id: str | None = None
-    channel: str
-    url: str | None = None
-    description: str | None = None
-    tool: str | None = None
-    scope: str | None = None
-    invitation_url: str | None = None
-
-
-class ProductServer(Server):
+class ProductServer(ContractServer):
     """A server of one product alone, as ODCS lists servers."""
 
     server: Slug
@@ -291,28 +141,10 @@ class ProductCache(Part):
     stale_for: Duration | None = None
 
 
-class Product(Part):
+class Product(Contract):
     """A data product: a contract, and how it is read."""
 
-    api_version: ApiVersion
-    kind: Literal["DataProduct"]
-    id: str
-    name: Slug
-    version: str
-    status: Literal["proposed", "draft", "active", "deprecated", "retired"]
     domain: Slug | None = None
-    tenant: str | None = None
-    data_product: str | None = None
-    description: Description = Description()
-    team: Team | None = None
-    tags: Names = ()
-    support: Annotated[tuple[Support, ...], Listed] = ()
-    price: dict[str, Any] | None = None
-    authoritative_definitions: Annotated[tuple[AuthoritativeDefinition, ...], Listed] = ()
-    custom_properties: Annotated[tuple[CustomProperty, ...], Listed] = ()
-    contract_created_ts: str | None = None
-    sla_default_element: str | None = None
-    sla_properties: Annotated[tuple[SlaProperty, ...], Listed] = ()
     entities: Annotated[tuple[Entity, ...], Listed, Field(alias="schema", min_length=1)]
     servers: Annotated[tuple[ProductServer, ...], Listed] = ()
     source: ProductSource

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Service levels: the four that the runtime keeps are numbers in known units."""
 
+from typing import TypeVar
+
 from dictamesh.specs.diagnostics import Findings
 from dictamesh.specs.documents import Site
-from dictamesh.specs.model import Product, SlaProperty
+from dictamesh.specs.model import Contract, SlaProperty
 from dictamesh.specs.model.parts import UNITS
 from dictamesh.specs.resolved import Declared
 from dictamesh.specs.suggest import suggest
 
-TIMES = frozenset({"latency", "responseTime", "retention"})
+C = TypeVar("C", bound=Contract)
+
+TIMES = frozenset({"latency", "responseTime", "responseTimeP50", "responseTimeP95", "retention"})
 AVAILABILITY = "availability"
 WORDS = {
     "milliseconds": "ms",
@@ -36,7 +40,7 @@ def seconds_of(unit: str) -> float | None:
 
 def number_of(level: SlaProperty) -> float | None:
     """The value of a service level as a number; None where it is none."""
-    if isinstance(level.value, bool):
+    if level.value is None or isinstance(level.value, bool):
         return None
     try:
         return float(level.value)
@@ -44,7 +48,7 @@ def number_of(level: SlaProperty) -> float | None:
         return None
 
 
-def check_contract(product: Declared[Product], findings: Findings) -> None:
+def check_contract(product: Declared[C], findings: Findings) -> None:
     """Record service levels that the runtime keeps and cannot read; all others are free words."""
     seen: dict[str, Site] = {}
     for index, level in enumerate(product.model.sla_properties):

@@ -15,6 +15,7 @@ from dictamesh.specs.resolve.declared import check_declared
 from dictamesh.specs.resolve.fields import FieldResolver
 from dictamesh.specs.resolve.keys import aliases
 from dictamesh.specs.resolve.lookalikes import Lookalikes, check_exclusions, excluded
+from dictamesh.specs.resolve.quality import resolve_quality
 from dictamesh.specs.resolve.sensitivity import Vocabulary, declared
 from dictamesh.specs.resolve.servers import check_options, unknown_server
 from dictamesh.specs.resolved import Declared, Field, ResolvedEntity, ServerRef
@@ -131,6 +132,9 @@ def _entity(about: About, entity: Entity, site: Site, findings: Findings) -> Res
         key=key,
         server=server,
         source=source,
+        quality=()
+        if options is None
+        else resolve_quality(entity.quality, site, fields, source, server.manifest, findings),
     )
 
 

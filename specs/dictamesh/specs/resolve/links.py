@@ -2,7 +2,7 @@
 """Relations: both directions of each, bound to fields at both ends (S11)."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from dictamesh.specs.diagnostics import Findings
@@ -27,18 +27,24 @@ class _End:
 
 
 def resolve_links(
-    products: Iterable[Declared[Product]], entities: Entities, findings: Findings, *, complete: bool
+    products: Iterable[Declared[Product]],
+    entities: Entities,
+    findings: Findings,
+    *,
+    complete: bool,
+    contracts: Collection[str] = (),
 ) -> tuple[Link, ...]:
     """Bind every relation of every product; a faulty one is recorded and left out.
 
-    `complete` is false where a product could not be read, so that an unknown entity may be one of its.
+    `complete` is false where a product could not be read, so that an unknown entity may be one of its. `contracts` are
+    names of products of which nothing is served.
     """
     links: list[Link] = []
     ends: dict[frozenset[tuple[str, str]], Site] = {}
     for product in products:
         for index, relation in enumerate(product.model.relations):
             site = product.site / "relations" / index
-            binder = _Binder(product.model, entities, complete, findings)
+            binder = _Binder(product.model, entities, complete, contracts, findings)
             bound = binder.bind(relation, site)
             if bound is not None and _first(bound, site, ends, findings):
                 links.extend(_both_ways(relation, *bound, site))
@@ -77,6 +83,7 @@ class _Binder:
     product: Product
     entities: Entities
     complete: bool
+    contracts: Collection[str]
     findings: Findings
 
     def bind(self, relation: Relation, site: Site) -> tuple[_End, _End] | None:
@@ -148,6 +155,8 @@ class _Binder:
             if near and parts["product"] is None:
                 near = near.removeprefix(f"{self.product.name}#")
             hint = f"did you mean '{near}'?" if near else "The products of this mesh are those that 'include' names."
+            if parts["product"] in self.contracts:
+                hint = f"'{parts['product']}' is a contract without a source, so that nothing of it can be related."
             self.findings.error("DM210", site, f"there is no entity '{address}'", hint)
         return found
 

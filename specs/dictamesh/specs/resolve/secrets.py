@@ -3,11 +3,12 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from dictamesh.specs.diagnostics import Findings
+from dictamesh.specs.diagnostics import Findings, Severity
 from dictamesh.specs.documents import (
     Document,
     Loaded,
@@ -139,17 +140,32 @@ def _is_mapping(annotation: Any) -> bool:
 
 
 def check_references(document: Document, findings: Findings) -> None:
-    """Record malformed references anywhere in a document, and references where nothing resolves them."""
+    """Record malformed references anywhere in a document, and references where nothing resolves them.
+
+    Of a contract without a source nothing is resolved, so that they are warnings there. The query of a quality rule
+    has placeholders of its own, `${table}` and `${column}` (ODCS).
+    """
     if "${" not in document.source.text and "\\" not in document.source.text:
         return  # no text holds one, however it is written
+    found = Findings()
     for path, value in _texts(document.plain(), ()):
-        site = Site(document, path)
-        for problem in malformed(value):
-            findings.error("DM702", inside(site, problem.start, problem.end), problem.reason)
-        found = references(value)
-        if found and not may_refer(document.kind, path):
-            at = inside(site, found[0].start, found[0].end)
-            findings.error("DM705", at, f"'{_name(path)}' takes no reference", _instead(path))
+        _check_text(document, path, value, found)
+    served = document.kind != "DataProduct" or "source" in document.node
+    findings.extend(each if served else replace(each, severity=Severity.WARNING) for each in found)
+
+
+def _check_text(document: Document, path: Path, value: str, findings: Findings) -> None:
+    site = Site(document, path)
+    for problem in malformed(value) if not _is_rule(path) else ():
+        findings.error("DM702", inside(site, problem.start, problem.end), problem.reason)
+    found = references(value)
+    if found and not may_refer(document.kind, path):
+        at = inside(site, found[0].start, found[0].end)
+        findings.error("DM705", at, f"'{_name(path)}' takes no reference", _instead(path))
+
+
+def _is_rule(path: Path) -> bool:
+    return path[-3:-2] == ("quality",) and path[-1] == "query"
 
 
 def may_refer(kind: str, path: Path) -> bool:

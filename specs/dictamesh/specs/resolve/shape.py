@@ -55,12 +55,13 @@ class Built(Generic[T]):
     broken: frozenset[Path]
 
 
-def build(model: type[T], site: Site, findings: Findings) -> Built[T]:
+def build(model: type[T], site: Site, findings: Findings, *, beside: frozenset[str] = frozenset()) -> Built[T]:
     """Build a model from the plain data that stands at `site`.
 
     Keys that are faulty and may be absent are left out, so that what is right is still checked against the rest.
+    `beside` are keys of the language that are not the model's: they are passed over, and suggested.
     """
-    data: Any = site.plain
+    data: Any = {key: value for key, value in site.plain.items() if key not in beside} if beside else site.plain
     broken: set[Path] = set()
     for attempt in range(ATTEMPTS):
         try:
@@ -68,7 +69,7 @@ def build(model: type[T], site: Site, findings: Findings) -> Built[T]:
         except ValidationError as error:
             errors = error.errors(include_url=False, include_input=False)
             if attempt == 0:
-                report(model, errors, data, site, findings)
+                report(model, errors, data, site, findings, also=beside)
             left = _faulty_keys(data, errors)
             broken.update((*site.path, *path) for path in left)
             data = _without(data, left)

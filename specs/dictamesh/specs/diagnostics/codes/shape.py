@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """DM1xx: the shape of documents: keys, types and values."""
 
-from dictamesh.specs.diagnostics.codes.code import Code
+from dictamesh.specs.diagnostics.codes.code import Code, Severity
 
 CODES: tuple[Code, ...] = (
     Code(
@@ -51,5 +51,81 @@ CODES: tuple[Code, ...] = (
         "document without a kind",
         "Each document says in `kind` what it declares.",
         "Add a line `kind:` with Mesh, DataProduct, Policy or Taxonomy.",
+    ),
+    Code(
+        "DM120",
+        "contract without a source",
+        "A data product without `source` is a contract alone: checked, exported and compared, and not served.",
+        "Add 'source:' to serve it.",
+        Severity.NOTE,
+    ),
+    Code(
+        "DM121",
+        "runtime key without a source",
+        "Keys such as relations, graphql, output and cache say how a product is served; without `source` none is.",
+        "Add 'source:', or remove the key.",
+    ),
+    Code(
+        "DM122",
+        "version of a contract",
+        "A contract says by `apiVersion` which version of ODCS it is written in; not every version is read.",
+        "Bring the contract to a version that is read.",
+    ),
+    Code(
+        "DM123",
+        "name of an imported product",
+        "Two contracts of one import would become products of one name; the later one is numbered.",
+        "Rename one of the contracts, or the product.",
+        Severity.WARNING,
+    ),
+    Code(
+        "DM124",
+        "product in the way of an import",
+        "The file that an import would write holds a product with a source, which the import would take away.",
+        "Import into another folder, or say --force.",
+    ),
+    Code(
+        "DM125",
+        "status of an imported contract",
+        "The language has five words for a status; another one is kept for the export, and the nearest is written.",
+        "Write one of the five words into the product.",
+        Severity.NOTE,
+    ),
+    Code(
+        "DM126",
+        "word without a counterpart",
+        "A part of a contract that the language has no word for; it is kept in customProperties and comes back with an"
+        " export.",
+        "There is nothing to do.",
+        Severity.NOTE,
+    ),
+    Code(
+        "DM127",
+        "kept word without a place",
+        "What an earlier export kept of a product belongs to a place that the contract no longer has.",
+        "Restore the place, or remove the entry from customProperties.",
+        Severity.WARNING,
+    ),
+    Code(
+        "DM128",
+        "contract that brings a source",
+        "An export keeps how a product is served in customProperties; its import brings that back, whoever wrote it.",
+        "Read source, relations and classifications of the product before a mesh includes it.",
+        Severity.NOTE,
+    ),
+    Code(
+        "DM129",
+        "quality rule that is not run",
+        "A quality rule whose measure, arguments or query cannot be understood, or whose source cannot answer it. It is"
+        " carried along and reported as not run.",
+        "Correct the rule.",
+        Severity.WARNING,
+    ),
+    Code(
+        "DM130",
+        "schedule of a quality rule",
+        "A quality rule's `schedule` is no line of cron; the rule is run as often as `quality.every` of the mesh says.",
+        "Write five fields: minute, hour, day of month, month, day of week.",
+        Severity.WARNING,
     ),
 )
