@@ -16,7 +16,7 @@ from dictamesh.runtime.catalog.graph.values import Ref, SeenEdge
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.catalog.registration import register
 from dictamesh.runtime.compile.plan import Plan
-from dictamesh.runtime.gateway.execution.surrogates import Surrogates
+from dictamesh.runtime.adapters.surrogates import Surrogates
 from dictamesh.runtime.lifecycle.erasure import Eraser
 from dictamesh.runtime.lifecycle.ledger import LedgerFile
 from dictamesh.runtime.lifecycle.receipts import Order

@@ -14,7 +14,7 @@ from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.subject_keys import subject_keys, wrapping_key
 from dictamesh.runtime.events.envelope import EntityReference, Event, EventTrace
 from dictamesh.runtime.events.log import append_events
-from dictamesh.runtime.gateway.execution.surrogates import Surrogates
+from dictamesh.runtime.adapters.surrogates import Surrogates
 from dictamesh.runtime.governance.audit import AuditRow
 from dictamesh.runtime.governance.subjects import record_token
 from dictamesh.runtime.lifecycle.ledger import DamagedLedger, LedgerFile, standings, stored_entries
