@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from dictamesh.runtime.adapters.surrogates import Surrogates
 from dictamesh.runtime.catalog.graph.edges import upsert_edges
 from dictamesh.runtime.catalog.graph.values import Ref, SeenEdge
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.catalog.registration import register
 from dictamesh.runtime.compile.plan import Plan
-from dictamesh.runtime.adapters.surrogates import Surrogates
 from dictamesh.runtime.lifecycle.erasure import Eraser
 from dictamesh.runtime.lifecycle.ledger import LedgerFile
 from dictamesh.runtime.lifecycle.receipts import Order

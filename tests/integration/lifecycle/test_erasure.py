@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from dictamesh.runtime.adapters.surrogates import Surrogates
 from dictamesh.runtime.audit.examine import examine_database
 from dictamesh.runtime.audit.keys import known_keys
 from dictamesh.runtime.audit.log import write_rows
@@ -14,7 +15,6 @@ from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.subject_keys import subject_keys, wrapping_key
 from dictamesh.runtime.events.envelope import EntityReference, Event, EventTrace
 from dictamesh.runtime.events.log import append_events
-from dictamesh.runtime.adapters.surrogates import Surrogates
 from dictamesh.runtime.governance.audit import AuditRow
 from dictamesh.runtime.governance.subjects import record_token
 from dictamesh.runtime.lifecycle.ledger import DamagedLedger, LedgerFile, standings, stored_entries

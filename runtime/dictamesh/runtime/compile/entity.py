@@ -74,6 +74,7 @@ def plan_entity(
         catalog=_catalog(entity, levels, capabilities),
         quality=entity.quality,
         dialect=manifest.dialect,
+        changes=entity.binding.changes,
     )
 
 
@@ -155,7 +156,12 @@ def _topic(entity: ResolvedEntity) -> TopicPlan:
         replication=port.replication if port else 3,
         retention=port.retention if port and port.retention is not None else TOPIC_RETENTION,
         compression="lz4",
-        cleanup="delete",
+        cleanup=port.cleanup if port else "delete",
+        payload=port.payload if port else "open",
+        roles=port.roles if port else (),
+        purpose=port.purpose if port else None,
+        encrypt=port.encrypt if port else (),
+        include=port.include if port else (),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from dictamesh.specs.expressions.tree import Expr
 from dictamesh.specs.manifest import Capabilities, Source
 from dictamesh.specs.model import Mesh, PolicyTest
+from dictamesh.specs.model.events import Changes
 from dictamesh.specs.quality import QualityRule
 from dictamesh.specs.rules import RuleTable
 from dictamesh.specs.types import Type
@@ -79,6 +80,11 @@ class TopicPlan:
     retention: float  # seconds
     compression: str
     cleanup: str
+    payload: str = "open"  # none, open, all
+    roles: tuple[str, ...] = ()  # what its readers may see is what a principal with these roles may
+    purpose: str | None = None
+    encrypt: tuple[str, ...] = ()  # tags and tiers
+    include: tuple[str, ...] = ()  # fields that are routing metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,7 @@ class EntityPlan:
     catalog: Mapping[str, Any]  # the row of dictamesh_entity_catalog, by column
     dialect: str | None = None  # of SQL that can be run on the source, by sqlglot's name for it
     quality: tuple[QualityRule, ...] = ()
+    changes: Changes | None = None
 
     def field(self, name: str) -> FieldPlan:
         """Return a field by name; KeyError when there is none."""

@@ -46,6 +46,7 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "cache": "The cache of rows in the process.",
         "quality": "How the quality rules of the products are checked while the mesh runs.",
         "lineage": "Lineage events, sent and taken in.",
+        "events": "Where events of changes go.",
         "runtime": "Settings of the process.",
     },
     "Anonymous": {"sees": "The highest tier that strangers see in clear where no policy speaks."},
@@ -175,6 +176,7 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "partitions": "Partitions of the topic.",
         "replication": "Copies of the topic.",
         "retention": "How long events are kept.",
+        "cleanup": "`delete`: old events go; `compact`: those that a newer one of the same key follows.",
     },
     "ProductCache": {
         "enabled": "Whether rows of this product are kept.",

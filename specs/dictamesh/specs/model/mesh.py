@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from dictamesh.specs.manifest import SecretMark
+from dictamesh.specs.model.events import Events
 from dictamesh.specs.model.parts import ApiVersion, Duration, Listed, Names, OneOrMany, Part, PositiveDuration, Slug
 
 ClaimType = Literal["string", "integer", "boolean"]
@@ -289,5 +290,6 @@ class Mesh(Part):
     cache: CacheSettings = CacheSettings()
     quality: QualityChecks = QualityChecks()
     lineage: Lineage = Lineage()
+    events: Events = Events()
     resilience: dict[str, Resilience] = Field(default={}, description="per server name; 'default' for all others")
     runtime: Runtime = Runtime()

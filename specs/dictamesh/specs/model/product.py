@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dictamesh.specs.model.contract import Contract, ContractElement, ContractEntity, ContractProperty, ContractServer
+from dictamesh.specs.model.events import Changes
 from dictamesh.specs.model.parts import (
     Duration,
     Identifier,
@@ -70,6 +71,7 @@ class EntitySource(Part):
     default_timezone: Annotated[str, Field(description="zone of source timestamps that name none")] = "UTC"
     surrogate: Surrogate | None = Field(default=None, description="serve a pseudonym of a PII key")
     allow_pii_key: str | None = Field(default=None, description="the reason why a PII key is served as it is")
+    changes: Changes | None = Field(default=None, description="how changes are noticed and become events")
 
 
 class ProductSource(Part):
@@ -131,6 +133,17 @@ class Output(Part):
     partitions: Annotated[int, Field(ge=1)] = 12
     replication: Annotated[int, Field(ge=1)] = 3
     retention: PositiveDuration | None = None
+    cleanup: Literal["delete", "compact"] = "delete"
+    payload: Annotated[
+        Literal["none", "open", "all"],
+        Field(description="values in events: none; fields in clear to `roles`; all of them, masked as policies say"),
+    ] = "open"
+    roles: Annotated[Names, Field(description="its readers have the rights of these roles; absent: of none")] = ()
+    purpose: Annotated[str | None, Field(description="the purpose that its readers have")] = None
+    encrypt: Annotated[
+        Names, Field(description="tags or tiers whose fields go out encrypted under the key of their data subject")
+    ] = ()
+    include: Annotated[Names, Field(description="fields whose values are routing metadata; none with a pii tag")] = ()
 
 
 class ProductCache(Part):

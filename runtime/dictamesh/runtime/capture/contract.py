@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a way of noticing changes gives, and what it gets back; every way speaks these words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+Kind = Literal["poll", "snapshot", "webhook", "postgres", "kafka"]
+Stage = Literal["decode", "map", "key", "publish", "handle"]
+
+
+@dataclass(frozen=True, slots=True)
+class StateId:
+    """Whose state it is: it survives a change of the mapping, and not one of table, cursor or server."""
+
+    mesh: str
+    entity: str  # product#Entity
+    kind: Kind
+    server: str
+    cursor: str  # what the position counts by: a column, a slot, a topic; with the table
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A record as its source told of it.
+
+    `columns` are source columns by physical name with the driver's values; `fields` are mapped values instead, where
+    the way reads through the mapping. With `deleted` only the key is needed, and columns may hold no more than it.
+    `at`: when the source says that it changed. `origin`: where in the source it stands, for bad records and headers.
+    `event_id`: set where the source makes a delivery known, so that a second one adds nothing. `traceparent`: the
+    caller's place in a trace.
+    """
+
+    columns: Mapping[str, Any] | None = None
+    fields: Mapping[str, Any] | None = None
+    deleted: bool = False
+    at: datetime | None = None
+    origin: str = ""
+    event_id: str | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A record that no event can be made of; `body` is what came, kept sealed, so that it can be tried again."""
+
+    stage: Stage
+    rule: str  # DATA_INVALID, INVALID_JSON, ... and the address of the field at fault where there is one
+    error: str  # a text of ours, never a value of the record
+    origin: str
+    body: bytes | None = None
+    key: str | None = None  # canonical key, where it could be read
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records of one entity, and where their source stands after them; all in one transaction or nothing.
+
+    `position` None leaves the stored one. `complete`: the batch ends a full pass that began at `since`; records of the
+    entity that were not seen since then are deleted.
+    """
+
+    state: StateId
+    seen: Sequence[Seen] = ()
+    bad: Sequence[Bad] = ()
+    position: Mapping[str, Any] | None = None
+    complete: str | None = None  # id of the full pass
+    pass_id: str | None = None  # id of the full pass that these records belong to
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a batch, as counts."""
+
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    bad: int = 0
+    positions: Mapping[str, int] = field(default_factory=dict)  # the next offset by `topic/partition`
+
+
+class Recorder(Protocol):
+    """Writes batches: events, state of records, dead letters and position in one transaction."""
+
+    async def record(self, batch: Batch) -> Recorded:
+        """Write a batch; raises `CatalogUnavailable`, and nothing of it is there then."""
+
+    async def position(self, state: StateId) -> Mapping[str, Any] | None:
+        """Return where a source stood, None before the first batch; raises `CatalogUnavailable`."""
+
+
+class Way(Protocol):
+    """A way of noticing changes of one entity, run by the replica that holds its lease."""
+
+    state: StateId
+
+    async def run(self) -> None:
+        """Notice changes until cancelled; raises what a caller should tell and try again after a while."""
