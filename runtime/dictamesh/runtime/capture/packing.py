@@ -40,7 +40,9 @@ def unpacked(body: bytes) -> Seen:
     """Return the record that was packed; raises Unpackable."""
     try:
         read = {name: _read(value) for name, value in orjson.loads(body).items()}
-        return Seen(**{each.name: read[each.name] for each in fields(Seen)})
+        if not {"columns", "fields"} <= read.keys():
+            raise Unpackable("no packed record")
+        return Seen(**read)
     except (ValueError, TypeError, AttributeError, KeyError, ArithmeticError):
         raise Unpackable("no packed record") from None
 
