@@ -48,7 +48,7 @@ class Event:
     """One change of one record.
 
     `metadata` holds small routing values, never personal data. `payload` holds what the product's policy lets into its
-    topic, in JSON values, as a `PayloadMaker` gives it; None where nothing does. `event_id` makes writing twice harmless.
+    topic, as a `PayloadMaker` gives it; None where nothing does. `event_id` makes writing twice harmless.
     """
 
     topic: str
