@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the readers of a topic get of a record: what a caller with the topic's roles and purpose would (S13..S18)."""
 
+import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -27,6 +29,7 @@ from dictamesh.specs.expressions.tree import columns
 from dictamesh.specs.rules import Effect
 
 _KEYS = 20_000  # of data subjects, in memory
+_AGE = 10.0  # seconds that conditions may take the clock for standing still
 
 
 def reader_of(topic: TopicPlan) -> Principal:
@@ -37,9 +40,11 @@ def reader_of(topic: TopicPlan) -> Principal:
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
-    """What an entity's topic bears under one set of rights; `access` is what it was made of."""
+    """What an entity's topic bears under one set of rights; `access` and `at` (monotonic) say what it was made of."""
 
     access: Access
+    at: float
+    parameters: Mapping[str, Any]
     keep: Condition | bool
     shown: tuple[tuple[str, Serializer], ...]
     pseudonyms: tuple[str, ...]
@@ -90,7 +95,7 @@ class PolicyPayloads:
         rules = self._of(entity)
         if row is None or not rules:
             return None
-        if callable(rules.keep) and not rules.keep(row, rules.access.parameters):
+        if callable(rules.keep) and not rules.keep(row, rules.parameters):
             return None
         found = {name: plain(shown(row.get(name), row)) for name, shown in rules.shown}
         for name in rules.pseudonyms:
@@ -126,28 +131,29 @@ class PolicyPayloads:
     def _of(self, entity: EntityPlan) -> _Rules:
         access = self._access.access(reader_of(entity.topic))
         found = self._rules.get(entity.address)
-        if found is None or found.access is not access:
-            found = self._rules[entity.address] = self._decided(entity, access)
+        now = time.monotonic()
+        if found is None or found.access is not access or now - found.at > _AGE:
+            found = self._rules[entity.address] = self._decided(entity, access, now)
         return found
 
-    def _decided(self, entity: EntityPlan, access: Access) -> _Rules:
+    def _decided(self, entity: EntityPlan, access: Access, at: float) -> _Rules:
         topic = entity.topic
         if topic.payload == "none":
-            return _Rules(access, False, (), (), (), ())
+            return _Rules(access, at, {}, False, (), (), (), ())
+        now = datetime.now(UTC)
+        moment = {"now": now, "today": now.date()}
         sealed = tuple(each.name for each in entity.fields if is_encrypted(each, topic.encrypt))
-        pseudonyms = tuple(
-            each.name
-            for each in entity.fields
-            if self.ids.surrogates.shows(entity, each.name) and takes_text(each.type)
-        )
+        shows = self.ids.surrogates.shows
+        pseudonyms = tuple(f.name for f in entity.fields if shows(entity, f.name) and takes_text(f.type))
         hidden = {*sealed, *(entity.key if entity.surrogate is not None else ())}
         shown = tuple(
-            (each.name, access.serializer(each))
+            (each.name, access.serializer(each, moment))
             for each in entity.fields
             if each.name not in hidden and _shows(each, access, topic.payload, entity)
         )
         subjects = subjects_of(self.plan, entity)
-        return _Rules(access, _kept(entity, access), shown, pseudonyms, sealed, subjects)
+        parameters = {**access.parameters, **moment}
+        return _Rules(access, at, parameters, _kept(entity, access), shown, pseudonyms, sealed, subjects)
 
 
 def is_encrypted(each: FieldPlan, encrypt: Sequence[str]) -> bool:
