@@ -215,13 +215,13 @@ class Reader:
 
 @dataclass(slots=True)
 class Admin:
-    """Topics: what there is, and changes of it."""
+    """Topics: what there is, and changes of it. Raises BusUnavailable for settings that are of no use."""
 
     settings: Settings = field(repr=False)
     _client: AdminClient = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._client = AdminClient(dict(self.settings), logger=_LOG_LIBRARY)
+        self._client = _or_unavailable(functools.partial(AdminClient, dict(self.settings), logger=_LOG_LIBRARY))
 
     async def topics(self, names: Sequence[str], keys: Sequence[str]) -> dict[str, TopicState]:
         """Return those of some topics that are there, with the settings `keys`; raises BusUnavailable."""
@@ -295,6 +295,8 @@ def _or_unavailable(call: Any) -> Any:
         return call()
     except KafkaException as error:
         raise BusUnavailable(error.args[0].name()) from None
+    except ValueError:
+        raise BusUnavailable("INVALID_SETTINGS") from None
 
 
 BEGINNING = OFFSET_BEGINNING

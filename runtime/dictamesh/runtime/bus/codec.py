@@ -70,7 +70,7 @@ def codec(entity: EntityPlan) -> Codec:
 
 def parsed(schema: Mapping[str, Any]) -> Any:
     """Return a schema as fastavro wants it."""
-    return fastavro.parse_schema(_thawed(schema))
+    return fastavro.parse_schema(thawed(schema))
 
 
 def schema_id(message: bytes) -> int:
@@ -106,6 +106,7 @@ def _plain(value: Any) -> Any:
 
 
 def milliseconds(moment: datetime) -> int:
+    """Return an instant in milliseconds since 1970."""
     return (moment - _BEGINNING) // timedelta(milliseconds=1)
 
 
@@ -190,7 +191,8 @@ _TURNS: Mapping[Kind, Turn] = {
 }
 
 
-def _thawed(value: Any) -> Any:
+def thawed(value: Any) -> Any:
+    """Return a schema of a plan as plain dicts and lists."""
     if isinstance(value, Mapping):
-        return {key: _thawed(each) for key, each in value.items()}
-    return [_thawed(each) for each in value] if isinstance(value, list | tuple) else value
+        return {key: thawed(each) for key, each in value.items()}
+    return [thawed(each) for each in value] if isinstance(value, list | tuple) else value

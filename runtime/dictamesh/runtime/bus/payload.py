@@ -17,7 +17,7 @@ from dictamesh.runtime.adapters.records import RecordIds
 from dictamesh.runtime.catalog.subject_keys import WrappingKey, subject_keys
 from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan, Plan, TopicPlan
 from dictamesh.runtime.events.payload import ENCRYPTED
-from dictamesh.runtime.events.sealing import SealedPlace, seal
+from dictamesh.runtime.events.sealed_fields import SealedPlace, seal
 from dictamesh.runtime.governance.access import Access, AccessCache
 from dictamesh.runtime.governance.conditions import Condition, condition
 from dictamesh.runtime.governance.masks import takes_text
