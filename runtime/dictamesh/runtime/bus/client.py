@@ -22,9 +22,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its typed p
 Settings = Mapping[str, Any]
 Headers = list[tuple[str, str | bytes | None]]
 
-_LOG = logging.getLogger("dictamesh.bus")
-_LOG_LIBRARY = logging.getLogger("dictamesh.bus.librdkafka")
-_LOG_LIBRARY.setLevel(logging.CRITICAL)  # it tells of each attempt to reach a broker; we tell once
+_LOG_LIBRARY = logging.Logger("librdkafka")  # heard by nobody: it tells of each attempt, in texts that are not ours
+_LOG_LIBRARY.addHandler(logging.NullHandler())
 _ADMIN_TIMEOUT = 15.0
 _POISON = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD})
 _SILENT = ("LEADER", "PREFERRED")

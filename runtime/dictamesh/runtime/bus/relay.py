@@ -125,6 +125,7 @@ class Relay:
         self._positions.clear()
         while True:
             self.woken.clear()
+            settling = under_way is not None
             found = await self._next()
             if under_way is not None:
                 failed = await self._settle(sender, under_way)
@@ -137,6 +138,8 @@ class Relay:
             if found is not None:
                 await asyncio.to_thread(sender.send, found.messages)
                 under_way = found
+            elif settling:
+                continue
             elif once:
                 return count
             else:
