@@ -22,8 +22,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its typed p
 Settings = Mapping[str, Any]
 Headers = list[tuple[str, str | bytes | None]]
 
-_LOG_LIBRARY = logging.Logger("librdkafka")  # heard by nobody: it tells of each attempt, in texts that are not ours
+# heard by nobody: it tells of each attempt, in texts that are not ours
+_LOG_LIBRARY = logging.getLogger("librdkafka")
 _LOG_LIBRARY.addHandler(logging.NullHandler())
+_LOG_LIBRARY.propagate = False
 _ADMIN_TIMEOUT = 15.0
 _POISON = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD})
 _SILENT = ("LEADER", "PREFERRED")
@@ -207,6 +209,11 @@ class Reader:
                 )
             )
         return found
+
+    def passed(self, topic: str, ends: Mapping[int, int]) -> list[int]:
+        """Return the partitions whose reading is at or behind an end: compaction leaves no message at some offsets."""
+        places = self._consumer.position([TopicPartition(topic, number) for number in ends])
+        return [each.partition for each in places if each.offset >= ends[each.partition]]
 
     def close(self) -> None:
         self._consumer.close()

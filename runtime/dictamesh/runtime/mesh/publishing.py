@@ -144,7 +144,7 @@ class Publishing:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _AGAIN[1])
         self.told.waiting(None)
-        self._ways = _ways(reached)
+        self._ways = ways_of(reached)
         _LOG.info("bus ready", extra={"count": len(self._ways)})
 
     def _waits(self, reason: str, error: Exception) -> None:
@@ -222,7 +222,8 @@ def _schemas(plan: Plan, resolver: Resolver) -> Schemas | None:
     return Schemas(registry, declared.compatibility) if registry is not None and declared is not None else None
 
 
-def _ways(reached: Reached) -> dict[str, Outgoing]:
+def ways_of(reached: Reached) -> dict[str, Outgoing]:
+    """Return how events of each topic become messages, once its schemas are registered."""
     plan = reached.plan
     kafka = plan.mesh.events.kafka
     largest = kafka.producer.max_message if kafka is not None else 0
