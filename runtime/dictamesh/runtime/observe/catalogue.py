@@ -85,6 +85,12 @@ METRICS: tuple[Metric, ...] = (
     _gauge("quality_pass_rate", "Share of rows that meet a rule at its last check, or 1 or 0.", *RULE_LABELS),
     _gauge("quality_rule_met", "1 where a rule was met at its last check, 0 where it was not.", *RULE_LABELS),
     _counter("quality_checks_total", "Checks of quality rules by this process.", *RULE_LABELS, "outcome"),
+    _counter("events_published_total", "Events of the log by what became of them on the bus.", "topic", "outcome"),
+    _gauge("relay_lag_events", "Events of the log that are still to be published.", "topic"),
+    _gauge("relay_waiting", "1 for what keeps the relay from publishing.", "reason"),
+    _gauge("topic_drift", "Settings of a topic that are not as the plan says.", "topic"),
+    _gauge("freshness_seconds", "Age of the oldest event of a product that was last published.", "product"),
+    _gauge("freshness_objective_seconds", "Freshness that a product's contract promises.", "product"),
     _gauge("ready", "1 while the process takes traffic."),
 )
 
@@ -136,6 +142,7 @@ OUTCOMES: Mapping[str, tuple[str, ...]] = {
     ),
     "reloads_total": ("applied", "unchanged", "refused", "invalid", "failed"),
     "catalog_entries_total": ("written", "dropped"),
+    "events_published_total": ("published", "invalid", "failed"),
 }
 
 WORDS: Mapping[str, tuple[str, ...]] = {
@@ -146,6 +153,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "what": ("usage", "levels", "relations", "cache", "record", "event", "row"),
     "layer": ("l1", "l2", "l3"),
     "sink": ("http", "file", "catalog"),
+    "reason": ("registry", "schema", "broker", "topic"),
     "to_state": ("closed", "half-open", "open"),
 }
 
