@@ -121,8 +121,8 @@ async def take(pool: Pool, state: StateId, owner: str, key_id: str) -> Owned:
     async with pool.transaction() as connection:
         cursor = await connection.execute(_TAKE, {**asdict(state), "owner": owner, "key_id": key_id})
         row = await cursor.fetchone()
-    if row is None or row[1] != key_id:
-        raise OtherKey
+        if row is None or row[1] != key_id:
+            raise OtherKey
     return Owned(state, int(row[0]), row[2] == "lost")
 
 
