@@ -15,6 +15,7 @@ from dictamesh.runtime.cli.database import with_catalog
 from dictamesh.runtime.cli.exits import FINDINGS, FINE, UsageError
 from dictamesh.runtime.cli.serve import data_dir_of
 from dictamesh.runtime.compile.plan import Plan
+from dictamesh.runtime.events.dead_letters import Status
 from dictamesh.runtime.events.kept_letters import PAGE, Letter, Which, letters, settle
 from dictamesh.runtime.events.seal import Seal, Unreadable
 from dictamesh.runtime.governance.audit import AuditRow
@@ -82,7 +83,7 @@ def _which(options: argparse.Namespace, plan: Plan) -> Which:
         raise UsageError("say which: --id ID, --entity ENTITY or --all")
     entity = _entity(options.entity, plan)
     looks = options.verb in {"list", "show"}
-    status = None if looks and (options.all or options.id) else "pending"
+    status: Status | None = None if looks and (options.all or options.id) else "pending"
     return Which(plan.name, None if not options.id else tuple(_ids(options.id)), entity, status)
 
 
