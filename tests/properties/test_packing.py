@@ -16,10 +16,6 @@ texts = (
     | st.text(st.sampled_from("a\ud800\udc00"), max_size=5)
     | st.sampled_from(["$dictamesh", "text", "items"])
 )
-    st.text(max_size=20)
-    | st.text(st.sampled_from("a\ud800\udc00"), max_size=5)
-    | st.sampled_from(["$dictamesh", "text", "items"])
-)
 scalars = (
     st.none()
     | st.booleans()
