@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Following the event log: in order per partition, from where a group stands (EV-10, EV-14, EV-17).
 
-A notification only wakes; what is there is decided by asking, once a second at least, so that a lost one costs a second.
+A notification only wakes; what is there is decided by asking, once a second at least: a lost one costs that second.
 """
 
 import asyncio
@@ -34,7 +34,8 @@ _HEADS = b"""
 SELECT topic, partition, next_offset FROM dictamesh_event_partitions WHERE topic = ANY(%(topics)s)
 """
 _READ = b"""
-SELECT l.* FROM unnest(%(topics)s::text[], %(partitions)s::integer[], %(offsets)s::bigint[]) AS p (topic, partition, first)
+SELECT l.*
+  FROM unnest(%(topics)s::text[], %(partitions)s::integer[], %(offsets)s::bigint[]) AS p (topic, partition, first)
  CROSS JOIN LATERAL (
         SELECT topic, partition, "offset", event_id, event_type, entity_type, entity_id, changed_fields,
                event_payload AS envelope, event_timestamp AS timestamp, ingested_at, catalog_id
