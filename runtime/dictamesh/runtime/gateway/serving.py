@@ -77,7 +77,9 @@ def serving(
     observed: Observed = unobserved,
     subscribe: Subscribe | None = None,
 ) -> Serving:
-    """Build what serves a plan; without `subscribe` there are no subscriptions. Raises EngineUnavailable where `gateway.engine` is not installed.
+    """Build what serves a plan; without `subscribe` there are no subscriptions.
+
+    Raises EngineUnavailable where `gateway.engine` is not installed.
 
     It takes about two seconds for 1,000 entities, without waiting.
     """
@@ -90,7 +92,8 @@ def serving(
 class Gateway:
     """Answers operations on the plan being served, which may be exchanged at any time.
 
-    Operations under way end on the plan they began with. `held` keeps open for a block what the current plan reads with.
+    Operations under way end on the plan they began with. `held` keeps open for a block what the current plan reads
+    with.
     """
 
     def __init__(

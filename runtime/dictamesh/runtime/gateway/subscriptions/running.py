@@ -4,7 +4,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -110,7 +110,7 @@ class Subscriptions:
         self._active[transport] = self._active.get(transport, 0) + by
         self.observer.active(transport, self._active[transport])
 
-    async def messages(self, asked: GraphqlRequest, caller: Caller, info: RequestInfo) -> AsyncIterator[Message]:
+    async def messages(self, asked: GraphqlRequest, caller: Caller, info: RequestInfo) -> AsyncGenerator[Message, None]:
         """Yield the messages of one subscription until it is left.
 
         Raises GatewayError where it is refused or cannot go on, Expired.
@@ -127,10 +127,7 @@ class Subscriptions:
                     for message in await going.told(changes):
                         yield message
         except BadCursor:
-            pass
-        else:
-            return
-        raise GatewayError("VALIDATION_ERROR", "`after` is no cursor of this subscription.")
+            raise GatewayError("VALIDATION_ERROR", "`after` is no cursor of this subscription.") from None
 
 
 @dataclass(slots=True)
