@@ -7,7 +7,7 @@ A notification only wakes; what is there is decided by asking, once a second at 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -203,7 +203,7 @@ async def follow(
     start: str | Positions,
     ear: Ear | None = None,
     limit: int = 500,
-) -> AsyncIterator[list[LoggedEvent]]:
+) -> AsyncGenerator[list[LoggedEvent], None]:
     """Yield what the log holds from `start` on, and whatever comes, in lists that are never empty.
 
     `start` is a group, which moves on by `commit` in the transaction that holds what it did, or positions. A list holds
@@ -213,7 +213,9 @@ async def follow(
         yield events
 
 
-async def watch(following: Following, ear: Ear | None = None, every: float = EVERY) -> AsyncIterator[list[LoggedEvent]]:
+async def watch(
+    following: Following, ear: Ear | None = None, every: float = EVERY
+) -> AsyncGenerator[list[LoggedEvent], None]:
     """Yield what follows, as `follow` does."""
     waiting = ear.waiter() if ear is not None else contextlib.nullcontext(asyncio.Event())
     with waiting as woken:
