@@ -1,66 +1,56 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The smallest recorder that keeps its promise: events, dead letters and position in one transaction, all in clear."""
+"""The recorder of a mesh, which also tells what it was given and what stands in the log."""
 
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from dictamesh.runtime.capture.contract import Batch, Recorded, Seen, StateId
+from dictamesh.runtime.adapters.keys import json_form
+from dictamesh.runtime.adapters.records import RecordIds
+from dictamesh.runtime.adapters.surrogates import Surrogates
+from dictamesh.runtime.capture.contract import Batch, Recorded, StateId
+from dictamesh.runtime.capture.hashing import hashing_key
+from dictamesh.runtime.capture.letters import KeptLetters
+from dictamesh.runtime.capture.recorder import CatalogRecorder
 from dictamesh.runtime.catalog.pool import Pool
-from dictamesh.runtime.compile.plan import EntityPlan
-from dictamesh.runtime.events.dead_letters import DeadLetter, put
-from dictamesh.runtime.events.envelope import EntityReference, Event, EventTrace
-from dictamesh.runtime.events.log import append_events, bounds, read_events
+from dictamesh.runtime.compile.plan import EntityPlan, Plan
+from dictamesh.runtime.events.dead_letters import TOPIC
+from dictamesh.runtime.events.log import bounds, read_events
 from dictamesh.runtime.events.seal import Seal
-from dictamesh.runtime.observe import trace
+
+IDS = RecordIds(Surrogates("test", {}))
 
 
-class LogRecorder:
-    """Makes an event of every record, the row as its payload."""
+class InClear:
+    """Lets the topic bear every field."""
 
-    def __init__(self, pool: Pool, entity: EntityPlan, seal: Seal) -> None:
-        self.pool, self.entity, self.seal = pool, entity, seal
+    def of(self, entity: EntityPlan, row: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        return None if row is None else {name: json_form(value) for name, value in row.items()}
+
+
+class Listening:
+    """Records as a mesh does."""
+
+    def __init__(self, pool: Pool, plan: Plan, entity: EntityPlan, seal: Seal) -> None:
+        self.pool, self.entity = pool, entity
+        dead = KeptLetters(seal, TOPIC)
+        self.real = CatalogRecorder(pool, plan, entity, IDS, hashing_key(b"test"), InClear(), dead=dead)
         self.batches: list[Batch] = []
-        self.positions: dict[StateId, Mapping[str, Any]] = {}
 
     async def record(self, batch: Batch) -> Recorded:
-        async with self.pool.transaction() as connection:
-            topic = self.entity.topic
-            events = [self._event(each) for each in batch.seen]
-            await append_events(connection, events, {topic.name: topic.partitions})
-            letters = [
-                DeadLetter(each.stage, each.rule, each.error, each.origin, each.body, each.key, kind=batch.state.kind)
-                for each in batch.bad
-            ]
-            await put(connection, batch.state.mesh, topic.name, batch.state.entity, letters, self.seal)
+        done = await self.real.record(batch)
         self.batches.append(batch)
-        if batch.position is not None:
-            self.positions[batch.state] = batch.position
-        return Recorded(created=len(events), bad=len(letters))
+        return done
 
     async def position(self, state: StateId) -> Mapping[str, Any] | None:
-        return self.positions.get(state)
+        return await self.real.position(state)
+
+    async def unseen(self, state: StateId, pass_id: str) -> int:
+        return await self.real.unseen(state, pass_id)
 
     async def log(self) -> list[Any]:
-        """Every event of the entity's topic."""
-        name = self.entity.topic.name
-        return [
-            each
-            for partition in await bounds(self.pool, name)
-            for each in await read_events(self.pool, name, partition, 0, 10_000)
-        ]
-
-    def _event(self, seen: Seen) -> Event:
-        columns = dict(seen.columns or {})
-        at = trace.parse(seen.traceparent) or trace.begin()
-        key = str(columns[self.entity.source.key[0]])
-        return Event(
-            topic=self.entity.topic.name,
-            event_type="DELETED" if seen.deleted else "UPDATED",
-            entity=EntityReference(self.entity.name, key, "1"),
-            source_system=self.entity.server,
-            domain="test",
-            trace=EventTrace(at.trace_id, at.span_id),
-            payload={name: value if isinstance(value, str | int) else str(value) for name, value in columns.items()},
-            event_id=uuid.UUID(seen.event_id) if seen.event_id else uuid.uuid4(),
-        )
+        """Every event of the entity's topic, in order per partition."""
+        name, found = self.entity.topic.name, []
+        for partition, held in (await bounds(self.pool, name)).items():
+            for start in range(held.beginning, held.end, 10_000):
+                found += await read_events(self.pool, name, partition, start, 10_000)
+        return found

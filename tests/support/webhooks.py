@@ -23,7 +23,7 @@ from dictamesh.specs.model.events import Changes
 from dictamesh.specs.types import LONG, STRING, TIMESTAMP
 from tests.support.plans import MONEY, entity, plan
 from tests.support.plans import field as served
-from tests.support.recorder import LogRecorder
+from tests.support.recorder import IDS, Listening
 
 SECRET = b"the shop's secret"
 SEAL = seal_of(b"a secret of the mesh")
@@ -46,6 +46,7 @@ def orders(changes: dict[str, Any], **more: Any) -> EntityPlan:
         served("city", column="address.city", expr=Column(("address.city",), STRING)),
         served("revision", LONG),
         changes=Changes.model_validate(changes),
+        catalog={"domain": "sales"},
         **more,
     )
     columns = tuple(SourceColumn(one.column or one.name, one.type) for one in made.fields)
@@ -58,7 +59,7 @@ class Shop:
 
     url: str
     plan: Plan
-    recorder: LogRecorder
+    recorder: Listening
     receivers: Receivers
     session: aiohttp.ClientSession
     outcomes: list[str] = field(default_factory=list)
@@ -90,10 +91,10 @@ async def shop(pool: Pool, served_entity: EntityPlan | None = None, **settings: 
     """A receiver on loopback that records into the catalog."""
     of = served_entity or order()
     made = plan(of)
-    recorder = LogRecorder(pool, of, SEAL)
+    recorder = Listening(pool, made, of, SEAL)
     outcomes: list[str] = []
     taking = Receivers(counted=lambda _product, _entity, outcome: outcomes.append(outcome), **settings)
-    taking.use(receivers(made, pool, SEAL, {of.address: SECRET}, lambda _: recorder))
+    taking.use(receivers(made, pool, SEAL, {of.address: SECRET}, IDS, lambda _: recorder))
     app = web.Application(client_max_size=0)
     app.add_routes(taking.routes())
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)

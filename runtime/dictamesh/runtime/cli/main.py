@@ -22,6 +22,7 @@ COMMANDS = {
     "policy": "test or explain policies",
     "import": "make products of contracts (odcs)",
     "export": "write contracts and schemas for other tools (odcs, avro, jsonschema, sql, dbt, asyncapi)",
+    "events": "read topics, read or publish them again, compare them with the plan",
     "quality": "run the quality rules of products",
     "lineage": "show what a field is made of and where it goes",
     "token": "turn tokens back into what they stand for",

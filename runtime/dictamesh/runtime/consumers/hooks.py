@@ -14,7 +14,7 @@ import hmac
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -128,7 +128,7 @@ class HookConsumer:
             raise _Undelivered(f"status {status}", passing=status >= 500 or status in _PASSING)
 
 
-def signed(key: bytes, message_id: str, timestamp: int, body: bytes) -> Mapping[str, str]:
+def signed(key: bytes, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
     """Return the headers that identify and sign a message (Standard Webhooks, `v1`)."""
     content = f"{message_id}.{timestamp}.".encode() + body
     signature = base64.b64encode(hmac.digest(key, content, hashlib.sha256)).decode()

@@ -4,6 +4,7 @@
 import logging
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,22 @@ from dictamesh.runtime.adapters.records import RecordIds
 from dictamesh.runtime.adapters.surrogates import surrogates
 from dictamesh.runtime.capture.contract import Kind, Recorded, Recorder, StateId
 from dictamesh.runtime.capture.hashing import hashing_key, key_name
+from dictamesh.runtime.capture.letters import KeptLetters
 from dictamesh.runtime.capture.making import NoPayload, PayloadMaker
 from dictamesh.runtime.capture.poll import poll
-from dictamesh.runtime.capture.recorder import CatalogRecorder, DeadLetters, Told
+from dictamesh.runtime.capture.recorder import CatalogRecorder, DeadLetters
 from dictamesh.runtime.capture.running import Captures, WayMaker
 from dictamesh.runtime.capture.snapshot import snapshot
+from dictamesh.runtime.capture.webhook.building import receivers
+from dictamesh.runtime.capture.webhook.receiver import Receiver, Receivers
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
+from dictamesh.runtime.events.seal import Seal
 from dictamesh.runtime.governance.authenticate import mask_keys
 from dictamesh.runtime.mesh.failure import StartFailed
+from dictamesh.runtime.mesh.hooks import webhook_secrets
+from dictamesh.runtime.mesh.keys import dead_letter_seal, needed_keys
 from dictamesh.runtime.mesh.lines import lines_of
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.world import World
@@ -38,6 +45,7 @@ class Events:
     resolver: Resolver
     data_dir: Path
     captures: Captures = field(init=False)
+    receivers: Receivers = field(init=False)
     _world: World = field(init=False)
     _key: bytes = field(init=False, repr=False)
 
@@ -45,6 +53,7 @@ class Events:
         """Start with the plan that is served first, and return what is to run; raises StartFailed."""
         self._world = world
         self._key = hashing_key(world.audit_key)
+        self.receivers = Receivers(counted=partial(self.metrics.count, "webhook_deliveries_total"))
         makers: Mapping[Kind, WayMaker] = {"poll": poll, "snapshot": snapshot}
         self.captures = Captures(self.pool, makers, self.recorder, key_name(self._key), Capturing(self.metrics))
         await self.use(world)
@@ -52,16 +61,21 @@ class Events:
 
     async def use(self, world: World) -> None:
         """Go on with another plan; raises StartFailed, and nothing has changed then."""
+        taking = self._taking(world.plan)
         self._world = world
         try:
             await self.captures.use(world.plan, lines_of(world.lines))
         except CatalogUnavailable as error:
             raise StartFailed(error.message, error.cure) from None
+        self.receivers.use(taking)
+
+    async def close(self) -> None:
+        """Take no more webhooks, and wait until those that were taken in are recorded."""
+        await self.receivers.close()
 
     def recorder(self, plan: Plan, entity: EntityPlan, epoch: int | None = None) -> Recorder:
         """Return what records changes of an entity; without an epoch it is nobody's alone, as for webhooks."""
-        keys = mask_keys(plan.mesh.security, self.resolver.secrets(plan.mesh.security))
-        ids = RecordIds(surrogates(plan, keys))
+        ids = self._ids(plan)
         made = CatalogRecorder(
             self.pool, plan, entity, ids, self._key, self.payload(plan), dead=self.dead_letters(plan)
         )
@@ -71,9 +85,22 @@ class Events:
         """Return what decides what topics bear."""
         return NoPayload()
 
-    def dead_letters(self, plan: Plan) -> DeadLetters:  # noqa: ARG002
+    def dead_letters(self, plan: Plan) -> DeadLetters:
         """Return what keeps bad records."""
-        return Told()
+        return KeptLetters(self.seal(plan), plan.mesh.events.dead_letters.topic)
+
+    def seal(self, plan: Plan) -> Seal:
+        """Return what seals the bodies of dead letters; raises StartFailed."""
+        return dead_letter_seal(plan, needed_keys(plan, self.resolver, [plan.mesh.erasure.key]), self.data_dir)
+
+    def _taking(self, plan: Plan) -> dict[tuple[str, str], Receiver]:
+        secrets = webhook_secrets(plan, self.resolver)
+        return receivers(
+            plan, self.pool, self.seal(plan), secrets, self._ids(plan), lambda entity: self.recorder(plan, entity)
+        )
+
+    def _ids(self, plan: Plan) -> RecordIds:
+        return RecordIds(surrogates(plan, mask_keys(plan.mesh.security, self.resolver.secrets(plan.mesh.security))))
 
 
 @dataclass(frozen=True, slots=True)

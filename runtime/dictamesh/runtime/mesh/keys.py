@@ -82,6 +82,11 @@ def dead_letter_seal(plan: Plan, keys: Mapping[str, bytes], data_dir: Path) -> S
     return seal_of(_key(plan.mesh.erasure.key, keys, data_dir / WRAPPING))
 
 
+def seal(plan: Plan, resolver: Resolver, data_dir: Path) -> Seal:
+    """Return what seals bodies of dead letters, and ask for no other secret; raises StartFailed."""
+    return dead_letter_seal(plan, needed_keys(plan, resolver, [plan.mesh.erasure.key]), data_dir)
+
+
 def needed_keys(plan: Plan, resolver: Resolver, names: Iterable[str | None]) -> dict[str, bytes]:
     """Return the bytes of some of `security.keys` without asking for any other secret; raises StartFailed."""
     declared = plan.mesh.security.keys if plan.mesh.security else {}

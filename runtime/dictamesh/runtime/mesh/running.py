@@ -18,16 +18,20 @@ from dictamesh.runtime.catalog.health import probe
 from dictamesh.runtime.catalog.recording.usage import UsageCounts
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.diff.weakening import weaker
+from dictamesh.runtime.events.reading import Ear
 from dictamesh.runtime.gateway.serving import Gateway
 from dictamesh.runtime.mesh import telling
 from dictamesh.runtime.mesh.api import api
 from dictamesh.runtime.mesh.attestation import attest, renew
 from dictamesh.runtime.mesh.build import Built, build_file
+from dictamesh.runtime.mesh.bus_metrics import BusMetrics
 from dictamesh.runtime.mesh.drift import compare
 from dictamesh.runtime.mesh.duties import Duties, begin
 from dictamesh.runtime.mesh.failure import StartFailed
+from dictamesh.runtime.mesh.keys import seal
 from dictamesh.runtime.mesh.lineage.feed import Feed
 from dictamesh.runtime.mesh.lines import states
+from dictamesh.runtime.mesh.publishing import Publishing
 from dictamesh.runtime.mesh.quality import QualityWatch
 from dictamesh.runtime.mesh.recording import Recording
 from dictamesh.runtime.mesh.references import Resolver
@@ -80,6 +84,9 @@ class RunningMesh:
         self.checks = Checks(breakers=lambda: states(self.world.lines), draining=lambda: drain.draining)
         self.quality = QualityWatch(store.pool, metrics, lambda: self.world)
         self.built = start.built
+        self.ear = Ear(store.pool)
+        sealed = lambda: seal(self.world.plan, self.resolver, self._data_dir)  # noqa: E731 - the plan changes
+        self.publishing = Publishing(store.pool, self.resolver, BusMetrics(metrics), sealed, self.ear)
         audit = CountedAudit(store.audit, metrics)
         self.catalog = Catalog(
             store.pool, lambda: self.world.plan, audit, store.locations, lineage_taken=metrics.lineage_received
@@ -109,6 +116,7 @@ class RunningMesh:
         self.world = await self._make(self.start.plan, None)
         _LOG.info("adapters ready", extra={"count": len(self.world.lines)})
         _LOG.info("governance ready", extra={"count": len(self.start.plan.rules.fields)})
+        await self.publishing.check(self.start.plan)
         await self._register(self.start.plan)
         _LOG.info("catalog ready", extra={"count": len(self.start.plan.entities)})
         await self._attest(self.start.plan)
@@ -121,6 +129,10 @@ class RunningMesh:
         self.metrics.set("ready", 1)
         self._spawn(self.quality.run())
         self._spawn(self.feed.work())
+        self.publishing.use(self.start.plan)
+        self.checks.add("events", self.publishing.health, required=False)
+        self._spawn(self.ear.listen())
+        self._spawn(self.publishing.run())
         if self.start.settings.watch:
             self._spawn(self._watch())
 
@@ -179,9 +191,11 @@ class RunningMesh:
         new: World | None = None
         try:
             new = await self._make(plan, old)
+            await self.publishing.check(plan)
             await self._register(plan)
             if self.store.heads is not None:
                 renew(self.store.heads, plan, self.resolver, self._data_dir)
+            self.publishing.use(plan)
         except StartFailed as failure:
             telling.failed("the changed specs cannot be served; the mesh goes on as it was", failure)
             if new is not None:

@@ -80,6 +80,7 @@ METRICS: tuple[Metric, ...] = (
     _counter("retention_removed_total", "What retention took out.", "what"),
     _gauge("erasures_pending", "Erasures of data subjects that some source still has to follow."),
     _gauge("erasures_overdue", "Those of them whose deadline is over."),
+    _counter("webhook_deliveries_total", "Webhook deliveries, by what became of them.", "product", "entity", "outcome"),
     _counter("reloads_total", "Changes of the configuration seen, by what became of them.", "outcome"),
     _gauge("plan_info", "1 for the plan that runs, by the start of its hash.", "hash"),
     _gauge("entity_info", "1 for each entity of the plan that runs.", "server", "product", "entity"),
@@ -88,12 +89,18 @@ METRICS: tuple[Metric, ...] = (
     _counter("quality_checks_total", "Checks of quality rules by this process.", *RULE_LABELS, "outcome"),
     _counter("consumed_events_total", "Events that groups of the mesh have read, by what became of them.", *_GROUPED),
     _gauge("consumer_lag", "Events that a group has not read yet.", "group"),
-    _histogram("freshness_seconds", "From a change in a source to its event in the log.", "product", buckets=WAITS),
+    _histogram("capture_delay_seconds", "From a change in a source to its event in the log.", "product", buckets=WAITS),
     _counter("cache_invalidations_total", "Cached rows dropped because their record changed.", "entity"),
     _gauge("subscriptions_active", "Subscriptions under way.", "transport"),
     _counter("subscriptions_ended_total", "Subscriptions by how they ended.", "outcome"),
     _counter("subscription_messages_total", "Messages sent to subscribers.", "transport"),
     _histogram("subscription_delay_seconds", "From a change in a source to its message.", "transport", buckets=WAITS),
+    _counter("events_published_total", "Events of the log by what became of them on the bus.", "topic", "outcome"),
+    _gauge("relay_lag_events", "Events of the log that are still to be published.", "topic"),
+    _gauge("relay_waiting", "1 for what keeps the relay from publishing.", "reason"),
+    _gauge("topic_drift", "Settings of a topic that are not as the plan says.", "topic"),
+    _gauge("freshness_seconds", "Age of the oldest event of a product that was last published.", "product"),
+    _gauge("freshness_objective_seconds", "Freshness that a product's contract promises.", "product"),
     _gauge("ready", "1 while the process takes traffic."),
 )
 
@@ -131,10 +138,23 @@ OUTCOMES: Mapping[str, tuple[str, ...]] = {
     "lineage_received_total": ("taken", "known", "refused"),
     "audit_heads_total": ("signed", "unchanged", "failed", "unpublished"),
     "retention_runs_total": ("done", "elsewhere", "failed"),
+    "webhook_deliveries_total": (
+        "accepted",
+        "duplicate",
+        "stale",
+        "invalid",
+        "unsigned",
+        "refused",
+        "too_large",
+        "busy",
+        "unavailable",
+        "failed",
+    ),
     "reloads_total": ("applied", "unchanged", "refused", "invalid", "failed"),
     "consumed_events_total": ("handled", "dead"),
     "subscriptions_ended_total": ("complete", "refused", "slow", "expired", "drained", "failed"),
     "catalog_entries_total": ("written", "dropped"),
+    "events_published_total": ("published", "invalid", "failed"),
 }
 
 WORDS: Mapping[str, tuple[str, ...]] = {
@@ -147,6 +167,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "sink": ("http", "file", "catalog"),
     "transport": ("ws", "sse"),
     "group": ("metadata-catalog-consumer", "hooks"),
+    "reason": ("registry", "schema", "broker", "topic"),
     "to_state": ("closed", "half-open", "open"),
 }
 

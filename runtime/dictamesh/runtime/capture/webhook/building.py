@@ -3,7 +3,10 @@
 
 from collections.abc import Callable, Mapping
 
+from dictamesh.runtime.adapters.records import RecordIds
 from dictamesh.runtime.capture.contract import Recorder, StateId
+from dictamesh.runtime.capture.naming import identifier
+from dictamesh.runtime.capture.states_of import states_of
 from dictamesh.runtime.capture.webhook.inbox import Inbox
 from dictamesh.runtime.capture.webhook.known import Known
 from dictamesh.runtime.capture.webhook.reading import Reader
@@ -24,18 +27,25 @@ def hooked(plan: Plan) -> dict[str, WebhookChanges]:
 
 
 def receivers(
-    plan: Plan, pool: Pool, seal: Seal, secrets: Mapping[str, bytes], recorder: Callable[[EntityPlan], Recorder]
+    plan: Plan,
+    pool: Pool,
+    seal: Seal,
+    secrets: Mapping[str, bytes],
+    ids: RecordIds,
+    recorder: Callable[[EntityPlan], Recorder],
 ) -> dict[tuple[str, str], Receiver]:
     """Return the receivers of a plan by names of product and entity; `secrets` are keys of signatures by address."""
     found = {}
     for address, declared in hooked(plan).items():
         entity = plan.entities[address]
-        inbox = Inbox(state_of(plan, entity), recorder(entity), Known(pool, plan.name, address), declared.buffer)
+        inbox = Inbox(
+            state_of(plan, entity), recorder(entity), Known(pool, plan.name, address, entity.name), declared.buffer
+        )
         found[entity.product, entity.name] = Receiver(
             entity.product,
             entity.name,
             Verifier(declared.signature, secrets[address]),
-            Reader(entity, declared, seal),
+            Reader(entity, declared, seal, identifier(entity, ids)),
             inbox,
             declared.max_body,
         )
@@ -44,4 +54,4 @@ def receivers(
 
 def state_of(plan: Plan, entity: EntityPlan) -> StateId:
     """Return whose state deliveries belong to."""
-    return StateId(plan.name, entity.address, "webhook", entity.server, entity.source.physical_name)
+    return next(each for each in states_of(plan.name, entity) if each.kind == "webhook")

@@ -5,6 +5,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -104,7 +105,8 @@ class Inbox:
         newest = await self._known.newest(
             {each.mark.record for each in deliveries if each.mark.record and each.mark.cursor is not None}
         )
-        became = _sorted_out(deliveries, known, newest)
+        told = await self._known.told({each.mark.id for each in deliveries if each.mark.id and each.mark.at})
+        became = _sorted_out(deliveries, known, newest, told)
         news = [each for each, outcome in zip(deliveries, became, strict=True) if outcome in {"accepted", "invalid"}]
         if news:
             seen = [each.told for each in news if isinstance(each.told, Seen)]
@@ -117,7 +119,12 @@ class Inbox:
         return became
 
 
-def _sorted_out(deliveries: Sequence[Delivery], known: set[bytes], newest: Mapping[bytes, Decimal]) -> list[Became]:
+def _sorted_out(
+    deliveries: Sequence[Delivery],
+    known: set[bytes],
+    newest: Mapping[bytes, Decimal],
+    told: Mapping[str, datetime],
+) -> list[Became]:
     """What becomes of each delivery, in order; those of one batch know of one another."""
     ids, grown = set(known), dict(newest)
     found: list[Became] = []
@@ -127,7 +134,7 @@ def _sorted_out(deliveries: Sequence[Delivery], known: set[bytes], newest: Mappi
             found.append("duplicate")
         elif isinstance(delivery.told, Bad):
             found.append("invalid")
-        elif _late(mark, grown):
+        elif _late(mark, grown, told):
             found.append("stale")
         else:
             found.append("accepted")
@@ -137,11 +144,13 @@ def _sorted_out(deliveries: Sequence[Delivery], known: set[bytes], newest: Mappi
     return found
 
 
-def _late(mark: Mark, grown: Mapping[bytes, Decimal]) -> bool:
+def _late(mark: Mark, grown: Mapping[bytes, Decimal], told: Mapping[str, datetime]) -> bool:
     if mark.record is None or mark.cursor is None:
         return False
-    newest = grown.get(mark.record)
-    return newest is not None and mark.cursor < newest
+    newest, latest = grown.get(mark.record), told.get(mark.id or "")
+    if newest is not None and mark.cursor < newest:
+        return True
+    return mark.at is not None and latest is not None and mark.at < latest
 
 
 def _unreachable(error: Exception) -> bool:

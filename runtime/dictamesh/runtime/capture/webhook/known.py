@@ -3,6 +3,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 import orjson
@@ -18,6 +19,12 @@ _NEWEST = b"""
 SELECT encode(record, 'hex') AS record, max(cursor) AS cursor FROM dictamesh_webhook_deliveries
  WHERE mesh = %(mesh)s AND entity = %(entity)s AND record = ANY(%(records)s) AND cursor IS NOT NULL GROUP BY record
 """
+_LATEST = b"""
+SELECT i.id, e.event_timestamp AS at
+  FROM unnest(%(ids)s::text[]) AS i (id)
+ CROSS JOIN LATERAL (SELECT l.event_timestamp FROM dictamesh_event_log l
+                      WHERE l.entity_type = %(type)s AND l.entity_id = i.id ORDER BY l.id DESC LIMIT 1) e
+"""
 _REMEMBER = b"""
 INSERT INTO dictamesh_webhook_deliveries (mesh, entity, id, record, cursor)
 SELECT %(mesh)s, %(entity)s, decode(r.id, 'hex'), decode(r.record, 'hex'), r.cursor
@@ -29,20 +36,26 @@ SELECT %(mesh)s, %(entity)s, decode(r.id, 'hex'), decode(r.record, 'hex'), r.cur
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What is remembered of a delivery: `ids`, each of which makes it known, and how far its record had grown."""
+    """What is remembered of a delivery: `ids`, each of which makes it known, and how far its record had grown.
+
+    `record` is a hash of its key, `id` how topics name it, `at` the cursor where that is a time.
+    """
 
     ids: tuple[bytes, ...]
     record: bytes | None = None
     cursor: Decimal | None = None
+    id: str | None = None
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The deliveries of one entity (`product#Entity`) in one mesh."""
+    """The deliveries of one entity (`product#Entity`, of the GraphQL type `type`) in one mesh."""
 
     pool: Pool
     mesh: str
     entity: str
+    type: str
 
     async def ids(self, wanted: Collection[bytes]) -> set[bytes]:
         """Return those ids that were recorded; raises `CatalogUnavailable`."""
@@ -57,6 +70,16 @@ class Known:
             return {}
         rows = await self.pool.rows(_NEWEST, {**self._of, "records": list(records)})
         return {bytes.fromhex(row["record"]): row["cursor"] for row in rows}
+
+    async def told(self, wanted: Collection[str]) -> dict[str, datetime]:
+        """Return when the latest event of each record says that it changed, by id; raises `CatalogUnavailable`.
+
+        Whatever noticed that change, a delivery that is older tells nothing new.
+        """
+        if not wanted:
+            return {}
+        rows = await self.pool.rows(_LATEST, {"type": self.type, "ids": list(wanted)})
+        return {row["id"]: row["at"] for row in rows}
 
     async def remember(self, marks: Sequence[Mark]) -> None:
         """Remember what was recorded; raises `CatalogUnavailable`."""

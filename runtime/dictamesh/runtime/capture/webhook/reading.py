@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a verified body to the delivery that it is: what it tells, and what makes it known. Pure."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -37,11 +38,15 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads the deliveries of one entity; `seal` makes the hashes that stand for ids and keys."""
+    """Reads the deliveries of one entity; `seal` makes the hashes that stand for ids and keys.
+
+    `identify` says how topics name a row.
+    """
 
     entity: EntityPlan
     declared: WebhookChanges
     seal: Seal
+    identify: Callable[[Mapping[str, Any]], str | None]
 
     def read(self, body: bytes, claim: Claim, headers: Headers, traceparent: str) -> Delivery:
         """Read a body whose claim was verified; never raises for what is wrong in it."""
@@ -65,7 +70,9 @@ class Reader:
         )
         key = orjson.dumps([found.columns.get(name) for name in self.entity.source.key], default=str)
         record = self.seal.fingerprint(self.entity.address.encode(), key)
-        return Delivery(seen, Mark(ids, record, grown.number if grown else None))
+        if grown is None:
+            return Delivery(seen, Mark(ids, record))
+        return Delivery(seen, Mark(ids, record, grown.number, self.identify(found.columns), grown.at))
 
     def _ids(self, document: Any, body: bytes, claim: Claim, headers: Headers) -> tuple[bytes, ...]:
         """What makes a delivery known: the id that is declared; what was signed with a time, which only a replay bears.
@@ -107,7 +114,7 @@ class Grown:
     at: datetime | None = None
 
 
-def grown_of(entity: EntityPlan, columns: Any) -> Grown | None:
+def grown_of(entity: EntityPlan, columns: Mapping[str, Any]) -> Grown | None:
     """Return the cursor of the poll beside a webhook, where the row bears it and it can be compared."""
     poll = entity.changes.poll if entity.changes else None
     if poll is None:
