@@ -46,14 +46,19 @@ _PASSING = frozenset({"08", "25", "40", "53", "55", "57", "58"})
 
 
 class Consumer(Protocol):
-    """A group and what it does with events; `limit` events of a partition come at a time.
+    """A group and what it does with events."""
 
-    `from_end`: a group that is new begins with what comes, not with what is there.
-    """
+    @property
+    def group(self) -> str:
+        """The name under which it stands somewhere."""
 
-    group: str
-    limit: int
-    from_end: bool
+    @property
+    def limit(self) -> int:
+        """Events of a partition at a time."""
+
+    @property
+    def from_end(self) -> bool:
+        """Whether it begins with what comes."""
 
     def topics(self) -> Collection[str]:
         """Return what the group reads now."""
