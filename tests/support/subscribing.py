@@ -6,7 +6,7 @@ import sqlite3
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,12 @@ class Heard:
     mesh: RunningMesh
     folder: Path
     version: int = 0
-    topics: dict[str, Any] = field(default_factory=dict)
+    stopped: int | None = None
+
+    async def stop(self) -> int:
+        if self.stopped is None:
+            self.stopped = await self.mesh.stop()
+        return self.stopped
 
     @property
     def url(self) -> str:
@@ -182,11 +187,11 @@ async def heard(
     built = build_file(config)
     assert built.plan is not None, built.diagnostics
     settings = Runtime(port=0, metrics_port=0, data_dir=str(folder / "data"), watch=False, shutdown_timeout=5)
-    mesh = await start_mesh(Start(config, built, built.plan, settings))
+    running = Heard(await start_mesh(Start(config, built, built.plan, settings)), folder)
     try:
-        yield Heard(mesh, folder)
+        yield running
     finally:
-        await mesh.stop()
+        await running.stop()
 
 
 class Socket:

@@ -171,7 +171,7 @@ def _nameable(entity: EntityPlan) -> bool:
 def _rounds(events: Sequence[LoggedEvent]) -> Iterator[list[LoggedEvent]]:
     """Split events so that each part tells of a record once, in their order."""
     part: dict[tuple[str, str], LoggedEvent] = {}
-    for event in events:
+    for event in sorted(events, key=lambda each: each.ingested_at):  # relations meet records of other partitions
         key = (event.entity_type, event.entity_id)
         if key in part:
             yield list(part.values())

@@ -106,7 +106,7 @@ class Guard:
         tokens = scan(text, self._limits.tokens)
         document = _parsed(text, self._suggest)
         check_document(document, self._limits)
-        faults = validate(self._schema, document, self._rules, max_errors=MOST_ERRORS)
+        faults = self._faults(document)
         if faults:
             entries = [query_entry("VALIDATION_ERROR", fault, self._suggest) for fault in faults]
             raise Refused("VALIDATION_ERROR", entries)
@@ -117,6 +117,12 @@ class Guard:
         }
         fragments = {n.name.value: n for n in document.definitions if isinstance(n, FragmentDefinitionNode)}
         return _Checked(document, operations, fragments, tokens)
+
+    def _faults(self, document: DocumentNode) -> list[GraphQLError]:
+        try:
+            return validate(self._schema, document, self._rules, max_errors=MOST_ERRORS)
+        except GraphQLError as fault:  # the rule of the single root field evaluates directives, and has no variables
+            return [fault]
 
     def _keep(self, text: str, checked: _Checked) -> None:
         weight = _weight(text, checked)

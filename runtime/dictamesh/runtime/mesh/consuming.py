@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The mesh's own consumers in a running mesh: caches and subscribers of this replica, groups that one replica runs."""
 
-from collections.abc import Collection, Coroutine
+from collections.abc import Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ class Consuming:
         self.hub = Hub(self.pool, self.topics, forgetting.forget, lambda: self._cursors, self.ear)
         self.subscriptions = Subscriptions(gateway, self.hub, _observer(self.metrics))
         self.consumers = Consumers(
-            self.pool, lambda: self._groups, self._settings, self._bury, self.ear, self._counted, self._lagging
+            self.pool, self.groups, self.settings, self.bury, self.ear, self._counted, self._lagging
         )
         return [self.hub.run(), self.consumers.run()]
 
@@ -98,16 +98,21 @@ class Consuming:
             if isinstance(before, HookConsumer) and (before.hook, before.key) == (hook, key):
                 groups[lease] = before
             else:
-                groups[lease] = HookConsumer(name, hook, key, lambda: self._plan, self._retries, self._bury)
+                groups[lease] = HookConsumer(name, hook, key, lambda: self._plan, self._retries, self.bury)
         return groups
 
     def _retries(self) -> int:
         return self._plan.mesh.events.dead_letters.retries
 
-    def _settings(self) -> Settings:
+    def groups(self) -> Mapping[str, Consumer]:
+        """Return the groups of the plan that is served, by the names of their leases."""
+        return self._groups
+
+    def settings(self) -> Settings:
+        """Return how often events are tried, and leases."""
         return Settings(self._retries(), self._plan.mesh.events.lease)
 
-    async def _bury(self, connection: Connection, group: str, event: LoggedEvent, attempts: int) -> None:
+    async def bury(self, connection: Connection, group: str, event: LoggedEvent, attempts: int) -> None:
         """Keep an event that a group could not handle, as a dead letter."""
         entity = next((each for each in self._plan.entities.values() if each.name == event.entity_type), None)
         letter = DeadLetter(

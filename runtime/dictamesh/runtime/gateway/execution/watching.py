@@ -43,6 +43,8 @@ from dictamesh.runtime.governance.access import Access
 from dictamesh.runtime.governance.principal import Principal
 
 GONE = frozenset({"DELETED", "ARCHIVED"})
+_PASSING = frozenset({"SOURCE_TIMEOUT", "SOURCE_UNAVAILABLE", "CIRCUIT_OPEN", "RATE_LIMIT_EXCEEDED"})
+_BROKEN = frozenset({"CONTRACT_VIOLATION", "SOURCE_DATA_INVALID", "EXPRESSION_FAILED"})
 REMEMBERED = 10_000
 """Records that a subscription remembers to have told of; those told longest ago are forgotten first."""
 
@@ -210,10 +212,10 @@ class _Sight:
 
 def _raise_for(found: Found) -> None:
     """Raise for failures that concern more than one record; a record that is broken by itself exists for nobody."""
-    for key, code in found.failed.items():
-        if key in found.transient:
+    for code in found.failed.values():
+        if code in _PASSING:
             raise NotNow(code)
-        if code in {"SCAN_LIMIT", "LIMIT_EXCEEDED", "INTERNAL_ERROR"}:
+        if code not in _BROKEN:
             raise GatewayError(code)
 
 

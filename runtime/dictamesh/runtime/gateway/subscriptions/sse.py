@@ -7,6 +7,7 @@ subscription bears its cursor as its id, so that a client that connects anew wit
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -22,6 +23,9 @@ from dictamesh.runtime.gateway.subscriptions.contract import Outcome
 from dictamesh.runtime.gateway.subscriptions.goodbye import TooSlow, errors_of, within_patience
 from dictamesh.runtime.gateway.subscriptions.running import Caller, Expired, Message, Subscriptions, lag
 from dictamesh.runtime.gateway.writing import write
+from dictamesh.runtime.observe.faults import exception_fields
+
+_LOG = logging.getLogger(__name__)
 
 MEDIA_TYPE = "text/event-stream"
 _KEEP_ALIVE = b":\n\n"
@@ -87,6 +91,10 @@ class _Stream:
             if self._request.transport is not None:
                 self._request.transport.abort()
             return
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong, its text may quote values (S26)
+            outcome = "failed"
+            _LOG.error("a subscription failed", extra={"code": "INTERNAL_ERROR", **exception_fields(error)})
+            await self._write(_event(write({"errors": errors_of(GatewayError("INTERNAL_ERROR"), info)})))
         finally:
             self._subscriptions.observer.ended(outcome)
         with contextlib.suppress(TooSlow, ConnectionError):

@@ -200,7 +200,8 @@ class _Connection:
         at = _id(message)
         if at in self.operations:
             raise _Close(TAKEN, "Subscriber for this id already exists")
-        task = asyncio.create_task(self._operation(at, message.get("payload")))
+        full = len(self.operations) >= self.subscriptions.gateway.current.settings.subscriptions.per_connection
+        task = asyncio.create_task(self._operation(at, message.get("payload"), full=full))
         self.operations[at] = task
         task.add_done_callback(lambda done: self._done(at, done))
 
@@ -215,21 +216,30 @@ class _Connection:
             error = _Close(INTERNAL, "Something went wrong inside.", "failed")
         self.ending.set_result(error)
 
-    async def _operation(self, at: str, payload: Any) -> None:
+    async def _operation(self, at: str, payload: Any, *, full: bool) -> None:
         with trace.within(trace.begin(_traceparent(payload) or self.request.headers.get("traceparent"))) as span:
             info = RequestInfo(span.trace_id, span.span_id, "ws")
             try:
+                if full:
+                    allowed = self.subscriptions.gateway.current.settings.subscriptions.per_connection
+                    raise GatewayError("LIMIT_EXCEEDED", f"A connection holds at most {allowed} operations.")
                 await self._answered(at, parameters(payload), info)
             except GatewayError as error:
-                await self._send({"id": at, "type": "error", "payload": errors_of(error, info)})
+                failure = error
+            except _Close:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever goes wrong, its text may quote values (S26)
+                what = {"code": "INTERNAL_ERROR", **exception_fields(error)}
+                _LOG.error("a subscription failed", extra=what)
+                failure = GatewayError("INTERNAL_ERROR")
+            else:
+                return
+            await self._send({"id": at, "type": "error", "payload": errors_of(failure, info)})
 
     async def _answered(self, at: str, asked: GraphqlRequest, info: RequestInfo) -> None:
         current, caller = self.subscriptions.gateway.current, self.caller
         if caller is None:
             raise _Close(UNAUTHORIZED, "Unauthorized")
-        allowed = current.settings.subscriptions.per_connection
-        if len(self.operations) > allowed:
-            raise GatewayError("LIMIT_EXCEEDED", f"A connection holds at most {allowed} operations.")
         if current.guard.kind(asked.query, asked.operation_name) is OperationType.SUBSCRIPTION:
             await self._subscription(at, asked, caller, info)
             return
