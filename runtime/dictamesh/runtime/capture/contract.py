@@ -82,6 +82,7 @@ class Recorded:
     unchanged: int = 0
     bad: int = 0
     positions: Mapping[str, int] = field(default_factory=dict)  # the next offset by `topic/partition`
+    newest: datetime | None = None  # of the changes that became events, when the newest happened by its source
     unknown: Sequence[int] = ()  # places in `seen` of records that are `present` and of which no version is known
 
 

@@ -57,7 +57,7 @@ def parsed(body: bytes) -> Any:
 
 def told(document: Any, entity: EntityPlan, payload: str | None, event: EventTypes | None) -> Told:
     """Return what a message tells; without `event` it is a record that is there. Raises Undecodable."""
-    deleted = event is not None and _deleted(document, event)
+    deleted = event is not None and deletes(document, event)
     row = follow(document, payload)
     if not isinstance(row, dict):
         raise Undecodable("NO_ROW")
@@ -77,7 +77,8 @@ def columns_of(entity: EntityPlan, row: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _deleted(document: Any, event: EventTypes) -> bool:
+def deletes(document: Any, event: EventTypes) -> bool:
+    """Say whether a message tells of a delete; raises Undecodable where it says nothing that the spec knows."""
     word = follow(document, event.path)
     if isinstance(word, str):
         if word in event.deleted:

@@ -6,12 +6,14 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from time import time
 from typing import Any
 
 from dictamesh.runtime.adapters.records import RecordIds
 from dictamesh.runtime.adapters.surrogates import surrogates
 from dictamesh.runtime.capture.contract import Kind, Recorded, Recorder, StateId
 from dictamesh.runtime.capture.hashing import hashing_key, key_name
+from dictamesh.runtime.capture.kafka import kafka
 from dictamesh.runtime.capture.letters import KeptLetters
 from dictamesh.runtime.capture.making import NoPayload, PayloadMaker
 from dictamesh.runtime.capture.poll import poll
@@ -25,9 +27,9 @@ from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
 from dictamesh.runtime.events.seal import Seal
 from dictamesh.runtime.governance.authenticate import mask_keys
-from dictamesh.runtime.mesh.failure import StartFailed
+from dictamesh.runtime.mesh.foreign import ForeignSchemas, brokers_of, followed
 from dictamesh.runtime.mesh.hooks import webhook_secrets
-from dictamesh.runtime.mesh.keys import dead_letter_seal, needed_keys
+from dictamesh.runtime.mesh.keys import seal
 from dictamesh.runtime.mesh.lines import lines_of
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.world import World
@@ -46,39 +48,52 @@ class Events:
     data_dir: Path
     captures: Captures = field(init=False)
     receivers: Receivers = field(init=False)
+    schemas: ForeignSchemas = field(init=False)
     _world: World = field(init=False)
-    _key: bytes = field(init=False, repr=False)
+    key: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.receivers = Receivers(counted=partial(self.metrics.count, "webhook_deliveries_total"))
+        self.schemas = ForeignSchemas(self.resolver)
 
     async def begin(self, world: World) -> list[Coroutine[Any, Any, None]]:
-        """Start with the plan that is served first, and return what is to run; raises StartFailed."""
+        """Start with the plan that is served first, and return what is to run."""
         self._world = world
-        self._key = hashing_key(world.audit_key)
-        self.receivers = Receivers(counted=partial(self.metrics.count, "webhook_deliveries_total"))
-        makers: Mapping[Kind, WayMaker] = {"poll": poll, "snapshot": snapshot}
-        self.captures = Captures(self.pool, makers, self.recorder, key_name(self._key), Capturing(self.metrics))
+        self.key = hashing_key(world.audit_key)
+        makers: Mapping[Kind, WayMaker] = {
+            "poll": poll,
+            "snapshot": snapshot,
+            "kafka": kafka(lambda entity: brokers_of(self._world.plan, self.resolver, entity), self.schemas.schema),
+        }
+        self.captures = Captures(self.pool, makers, self.recorder, key_name(self.key), Capturing(self.metrics))
         await self.use(world)
         return [self.captures.run()]
 
+    def check(self, plan: Plan) -> None:
+        """See that a plan can be used: that its references lead to something; raises StartFailed."""
+        webhook_secrets(plan, self.resolver)
+        for entity in followed(plan):
+            brokers_of(plan, self.resolver, entity)
+
     async def use(self, world: World) -> None:
-        """Go on with another plan; raises StartFailed, and nothing has changed then."""
-        taking = self._taking(world.plan)
+        """Go on with another plan, which is served already: what cannot be noted now is noted by the next one."""
         self._world = world
         try:
             await self.captures.use(world.plan, lines_of(world.lines))
         except CatalogUnavailable as error:
-            raise StartFailed(error.message, error.cure) from None
-        self.receivers.use(taking)
+            _LOG.warning("capture of removed products is not noted as paused", extra={"reason": str(error)})
+        self.receivers.use(self._taking(world.plan))
+        await self.schemas.use(world.plan)
 
     async def close(self) -> None:
         """Take no more webhooks, and wait until those that were taken in are recorded."""
         await self.receivers.close()
+        await self.schemas.close()
 
     def recorder(self, plan: Plan, entity: EntityPlan, epoch: int | None = None) -> Recorder:
         """Return what records changes of an entity; without an epoch it is nobody's alone, as for webhooks."""
-        ids = self._ids(plan)
-        made = CatalogRecorder(
-            self.pool, plan, entity, ids, self._key, self.payload(plan), dead=self.dead_letters(plan)
-        )
+        ids = self.ids(plan)
+        made = CatalogRecorder(self.pool, plan, entity, ids, self.key, self.payload(plan), dead=self.dead_letters(plan))
         return made if epoch is None else made.owned_by(epoch)
 
     def payload(self, plan: Plan) -> PayloadMaker:  # noqa: ARG002
@@ -91,15 +106,16 @@ class Events:
 
     def seal(self, plan: Plan) -> Seal:
         """Return what seals the bodies of dead letters; raises StartFailed."""
-        return dead_letter_seal(plan, needed_keys(plan, self.resolver, [plan.mesh.erasure.key]), self.data_dir)
+        return seal(plan, self.resolver, self.data_dir)
 
     def _taking(self, plan: Plan) -> dict[tuple[str, str], Receiver]:
         secrets = webhook_secrets(plan, self.resolver)
         return receivers(
-            plan, self.pool, self.seal(plan), secrets, self._ids(plan), lambda entity: self.recorder(plan, entity)
+            plan, self.pool, self.seal(plan), secrets, self.ids(plan), lambda entity: self.recorder(plan, entity)
         )
 
-    def _ids(self, plan: Plan) -> RecordIds:
+    def ids(self, plan: Plan) -> RecordIds:
+        """Return how records are named; raises StartFailed."""
         return RecordIds(surrogates(plan, mask_keys(plan.mesh.security, self.resolver.secrets(plan.mesh.security))))
 
 
@@ -111,14 +127,36 @@ class Capturing:
 
     def captured(self, state: StateId, recorded: Recorded) -> None:
         """Count what became of a batch."""
+        labels = _labels(state)
+        for outcome in ("created", "updated", "deleted", "unchanged", "bad"):
+            count = getattr(recorded, outcome)
+            if count:
+                self.metrics.count("captured_changes_total", *labels, outcome, by=count)
+        self.metrics.set("capture_last_success_seconds", time(), *labels)
+        if recorded.newest is not None:
+            self.metrics.set("capture_lag_seconds", max(time() - recorded.newest.timestamp(), 0.0), *labels)
 
     def capture_failed(self, state: StateId, reason: str) -> None:
         """Count a way that broke off."""
+        self.metrics.count("capture_failures_total", *_labels(state), reason)
 
     def owning(self, state: StateId, *, owned: bool) -> None:
         """Tell whether this process captures a state."""
+        self.metrics.set("capture_owned", float(owned), *_labels(state))
+
+
+def _labels(state: StateId) -> tuple[str, str, str]:
+    product, _, entity = state.entity.partition("#")
+    return product, entity, state.kind
 
 
 async def begin_events(events: Events, world: World) -> list[Coroutine[Any, Any, None]]:
-    """Start everything of events and return what is to run; raises StartFailed."""
+    """Start everything of events and return what is to run."""
     return await events.begin(world)
+
+
+def resting(pool: Pool, resolver: Resolver, data_dir: Path, audit_key: bytes) -> Events:
+    """Return what a command needs of events: recorders, names of records, the seal. Nothing is started."""
+    events = Events(pool, Metrics(), resolver, data_dir)
+    events.key = hashing_key(audit_key)
+    return events

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from aiohttp import web
 
 from dictamesh.runtime.adapters.telemetry import Several
+from dictamesh.runtime.capture.webhook.receiver import PATH as WEBHOOKS
 from dictamesh.runtime.catalog.catalog import Catalog
 from dictamesh.runtime.catalog.health import probe
 from dictamesh.runtime.catalog.recording.usage import UsageCounts
@@ -29,6 +30,7 @@ from dictamesh.runtime.mesh.bus_metrics import BusMetrics
 from dictamesh.runtime.mesh.consuming import Consuming, begin_consumers
 from dictamesh.runtime.mesh.drift import compare
 from dictamesh.runtime.mesh.duties import Duties, begin
+from dictamesh.runtime.mesh.events import Events, begin_events
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.keys import seal
 from dictamesh.runtime.mesh.lineage.feed import Feed
@@ -85,6 +87,7 @@ class RunningMesh:
         self.l1 = L1(start.plan.mesh.cache.size, stale_for=start.plan.mesh.cache.stale_for)
         self.checks = Checks(breakers=lambda: states(self.world.lines), draining=lambda: drain.draining)
         self.quality = QualityWatch(store.pool, metrics, lambda: self.world)
+        self.events = Events(store.pool, metrics, self.resolver, Path(start.settings.data_dir))
         self.built = start.built
         self.ear = Ear(store.pool)
         sealed = lambda: seal(self.world.plan, self.resolver, self._data_dir)  # noqa: E731 - the plan changes
@@ -124,6 +127,8 @@ class RunningMesh:
         _LOG.info("catalog ready", extra={"count": len(self.start.plan.entities)})
         await self._attest(self.start.plan)
         self._use(self.world)
+        for work in await begin_events(self.events, self.world):
+            self._spawn(work)
         self.gateway = Gateway(self.world.serving, self._reading)
         for work in await begin_consumers(self.consuming, self.world, self.gateway, self.l1):
             self._spawn(work)
@@ -153,6 +158,8 @@ class RunningMesh:
         routes = api(lambda: self.world, self.store.signer)
         heard = self.consuming.subscriptions
         app = application(heard, routes, self.catalog, lambda: self.world, self.checks, self.metrics, self.drain)
+        app.add_routes(self.events.receivers.routes())
+        self.metrics.allow_routes([WEBHOOKS])
         metrics = listen(metrics_app(self.metrics), settings.host, settings.metrics_port)
         self.metrics_http = await _listening(metrics, settings.host, settings.metrics_port, "--metrics-port")
         self.http = await _listening(_serve(app, settings), settings.host, settings.port, "--port")
@@ -198,6 +205,7 @@ class RunningMesh:
         try:
             new = await self._make(plan, old)
             await self.publishing.check(plan)
+            self.events.check(plan)
             await self._register(plan)
             if self.store.heads is not None:
                 renew(self.store.heads, plan, self.resolver, self._data_dir)
@@ -210,6 +218,7 @@ class RunningMesh:
             return "failed"
         self._use(new)
         self.world = new
+        await self.events.use(new)
         self.gateway.exchange(new.serving)
         self.quality.wake()
         self._spawn(old.retire(new, self.start.settings.shutdown_timeout))
@@ -229,6 +238,7 @@ class RunningMesh:
         for listening in (getattr(self, "http", None), getattr(self, "metrics_http", None)):
             if listening is not None:
                 await listening.close()
+        await self.events.close()
         if hasattr(self, "world"):
             await self.world.retire(None, 0.1)
         await self.recorder.close()

@@ -10,7 +10,6 @@ import orjson
 
 from dictamesh.runtime.catalog.pool import Pool
 
-KEPT_DAYS = 7.0
 _KNOWN = b"""
 SELECT encode(id, 'hex') AS id FROM dictamesh_webhook_deliveries
  WHERE mesh = %(mesh)s AND entity = %(entity)s AND id = ANY(%(ids)s)
