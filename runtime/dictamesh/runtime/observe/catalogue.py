@@ -48,6 +48,8 @@ def _histogram(name: str, text: str, *labels: str, buckets: tuple[float, ...] = 
     return Metric(name, Kind.HISTOGRAM, text, labels, buckets)
 
 
+WAITS = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+_GROUPED = ("group", "outcome")
 CAPTURE = ("product", "entity", "way")
 RULE_LABELS = ("product", "entity", "rule")
 
@@ -86,6 +88,14 @@ METRICS: tuple[Metric, ...] = (
     _gauge("quality_pass_rate", "Share of rows that meet a rule at its last check, or 1 or 0.", *RULE_LABELS),
     _gauge("quality_rule_met", "1 where a rule was met at its last check, 0 where it was not.", *RULE_LABELS),
     _counter("quality_checks_total", "Checks of quality rules by this process.", *RULE_LABELS, "outcome"),
+    _counter("consumed_events_total", "Events that groups of the mesh have read, by what became of them.", *_GROUPED),
+    _gauge("consumer_lag", "Events that a group has not read yet.", "group"),
+    _histogram("capture_delay_seconds", "From a change in a source to its event in the log.", "product", buckets=WAITS),
+    _counter("cache_invalidations_total", "Cached rows dropped because their record changed.", "entity"),
+    _gauge("subscriptions_active", "Subscriptions under way.", "transport"),
+    _counter("subscriptions_ended_total", "Subscriptions by how they ended.", "outcome"),
+    _counter("subscription_messages_total", "Messages sent to subscribers.", "transport"),
+    _histogram("subscription_delay_seconds", "From a change in a source to its message.", "transport", buckets=WAITS),
     _counter("events_published_total", "Events of the log by what became of them on the bus.", "topic", "outcome"),
     _gauge("relay_lag_events", "Events of the log that are still to be published.", "topic"),
     _gauge("relay_waiting", "1 for what keeps the relay from publishing.", "reason"),
@@ -149,6 +159,8 @@ OUTCOMES: Mapping[str, tuple[str, ...]] = {
     "captured_changes_total": ("created", "updated", "deleted", "unchanged", "bad"),
     "capture_failures_total": ("source", "catalog", "ousted", "key", "lost", "ended", "error"),
     "reloads_total": ("applied", "unchanged", "refused", "invalid", "failed"),
+    "consumed_events_total": ("handled", "dead"),
+    "subscriptions_ended_total": ("complete", "refused", "slow", "expired", "drained", "failed"),
     "catalog_entries_total": ("written", "dropped"),
     "events_published_total": ("published", "invalid", "failed"),
 }
@@ -162,6 +174,8 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "way": ("poll", "snapshot", "webhook", "postgres", "kafka"),
     "layer": ("l1", "l2", "l3"),
     "sink": ("http", "file", "catalog"),
+    "transport": ("ws", "sse"),
+    "group": ("metadata-catalog-consumer", "hooks"),
     "reason": ("registry", "schema", "broker", "topic"),
     "to_state": ("closed", "half-open", "open"),
 }
