@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The event log published to Kafka: topics, schemas, the relay, and reading either bus."""
+"""Kafka and the schema registry: what publishes the event log, and what may stand in a topic."""

@@ -28,7 +28,10 @@ SIMPLE: dict[Kind, Any] = {
 
 
 def envelope(entity: str, fields: Iterable[Field]) -> dict[str, Any]:
-    """The schema of one entity's topic; every field of the payload is nullable: no policy edit breaks a reader."""
+    """The schema of one entity's topic; every field of the payload is nullable: no policy edit breaks a reader.
+
+    What a policy encrypts stands as text in `payload_encrypted`, by path, so that a field never changes its type.
+    """
     return {
         "type": "record",
         "name": f"{entity}Event",
@@ -46,6 +49,7 @@ def envelope(entity: str, fields: Iterable[Field]) -> dict[str, Any]:
             {"name": "metadata", "type": {"type": "map", "values": "string"}, "default": {}},
             {"name": "trace_context", "type": _trace()},
             {"name": "payload", "type": ["null", _record(f"{entity}Payload", fields)], "default": None},
+            _nullable("payload_encrypted", {"type": "map", "values": "string"}),
         ],
     }
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from dictamesh.runtime.events.payload import ENCRYPTED
+
 EventType = Literal["CREATED", "UPDATED", "DELETED", "ARCHIVED"]
 
 
@@ -46,7 +48,7 @@ class Event:
     """One change of one record.
 
     `metadata` holds small routing values, never personal data. `payload` holds what the product's policy lets into its
-    topic, in JSON values; None where nothing does. `event_id` makes writing twice harmless.
+    topic, as a `PayloadMaker` gives it; None where nothing does. `event_id` makes writing twice harmless.
     """
 
     topic: str
@@ -82,8 +84,15 @@ def envelope_of(event: Event) -> dict[str, Any]:
         "relationships": [_plain(each) for each in event.relationships],
         "metadata": dict(event.metadata),
         "trace_context": _plain(event.trace),
-        "payload": None if event.payload is None else dict(event.payload),
+        **_payload(event.payload),
     }
+
+
+def _payload(payload: Mapping[str, Any] | None) -> dict[str, Any]:
+    if payload is None:
+        return {"payload": None, "payload_encrypted": None}
+    clear = {name: value for name, value in payload.items() if name != ENCRYPTED}
+    return {"payload": clear, "payload_encrypted": payload.get(ENCRYPTED)}
 
 
 def _plain(part: EntityReference | RelationshipReference | EventTrace) -> dict[str, Any]:

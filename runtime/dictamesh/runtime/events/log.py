@@ -16,6 +16,8 @@ from dictamesh.runtime.events.envelope import Event, envelope_of
 from dictamesh.runtime.events.partitioning import partition_of
 
 LARGEST_READ = 10_000
+CHANNEL = "dictamesh_events"
+"""Where writes are told of; the message says nothing, who hears it looks."""
 # Rows are made and locked in one order, so that writers cannot deadlock, and held until the caller's commit: whoever
 # comes later waits, so no reader can pass a late commit.
 _HOLD = b"""
@@ -46,6 +48,7 @@ SELECT topic, partition, at, event_id, event_type, catalog_id, entity_type, enti
   FROM placed ORDER BY place
 RETURNING event_id, topic, partition, "offset"
 """
+_TELL = b"SELECT pg_notify(%s, '')"
 _READ = b"""
 SELECT topic, partition, "offset", event_id, event_type, entity_type, entity_id, changed_fields,
        event_payload AS envelope, event_timestamp AS timestamp, ingested_at, catalog_id
@@ -117,6 +120,8 @@ async def append_events(
     rows = [_row(place, events[place], numbers[place]) for place in first.values()]
     cursor = await connection.execute(_APPEND, (orjson.dumps(rows).decode(),))
     found = {row[0]: Position(*row[1:]) for row in await cursor.fetchall()}
+    if found:
+        await connection.execute(_TELL, (CHANNEL,))
     return [found.get(event.event_id) if first[event.event_id] == place else None for place, event in enumerate(events)]
 
 

@@ -15,6 +15,7 @@ from dictamesh.runtime.audit.keys import Signer, UnusableKey, signer_from
 from dictamesh.runtime.audit.lines import PUBLIC, append_bytes
 from dictamesh.runtime.catalog.subject_keys import WrappingKey, wrapping_key
 from dictamesh.runtime.compile.plan import Plan
+from dictamesh.runtime.events.seal import Seal, seal_of
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.references import Resolver
 
@@ -74,6 +75,16 @@ def public_keys(plan: Plan, resolver: Resolver, data_dir: Path) -> list[bytes]:
 def subject_wrapping(plan: Plan, keys: Mapping[str, bytes], data_dir: Path) -> WrappingKey:
     """Return the key that wraps those of data subjects; raises StartFailed."""
     return wrapping_key(_key(plan.mesh.erasure.key, keys, data_dir / WRAPPING))
+
+
+def dead_letter_seal(plan: Plan, keys: Mapping[str, bytes], data_dir: Path) -> Seal:
+    """Return what seals bodies of dead letters, of the same secret as the keys of data subjects; raises StartFailed."""
+    return seal_of(_key(plan.mesh.erasure.key, keys, data_dir / WRAPPING))
+
+
+def seal(plan: Plan, resolver: Resolver, data_dir: Path) -> Seal:
+    """Return what seals bodies of dead letters, and ask for no other secret; raises StartFailed."""
+    return dead_letter_seal(plan, needed_keys(plan, resolver, [plan.mesh.erasure.key]), data_dir)
 
 
 def needed_keys(plan: Plan, resolver: Resolver, names: Iterable[str | None]) -> dict[str, bytes]:

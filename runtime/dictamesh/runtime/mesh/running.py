@@ -4,29 +4,36 @@
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from dictamesh.runtime.adapters.telemetry import Several
+from dictamesh.runtime.capture.webhook.receiver import PATH as WEBHOOKS
 from dictamesh.runtime.catalog.catalog import Catalog
 from dictamesh.runtime.catalog.health import probe
 from dictamesh.runtime.catalog.recording.usage import UsageCounts
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.diff.weakening import weaker
+from dictamesh.runtime.events.reading import Ear
 from dictamesh.runtime.gateway.serving import Gateway
 from dictamesh.runtime.mesh import telling
 from dictamesh.runtime.mesh.api import api
 from dictamesh.runtime.mesh.attestation import attest, renew
 from dictamesh.runtime.mesh.build import Built, build_file
+from dictamesh.runtime.mesh.bus_metrics import BusMetrics
+from dictamesh.runtime.mesh.consuming import Consuming, begin_consumers
 from dictamesh.runtime.mesh.drift import compare
 from dictamesh.runtime.mesh.duties import Duties, begin
 from dictamesh.runtime.mesh.events import Events, begin_events
 from dictamesh.runtime.mesh.failure import StartFailed
+from dictamesh.runtime.mesh.keys import seal
 from dictamesh.runtime.mesh.lineage.feed import Feed
 from dictamesh.runtime.mesh.lines import states
 from dictamesh.runtime.mesh.ports import listening, serve
+from dictamesh.runtime.mesh.publishing import Publishing
 from dictamesh.runtime.mesh.quality import QualityWatch, known_quality
 from dictamesh.runtime.mesh.recording import Recording
 from dictamesh.runtime.mesh.references import Resolver
@@ -80,6 +87,10 @@ class RunningMesh:
         self.quality = QualityWatch(store.pool, metrics, lambda: self.world, self.feed.checked)
         self.events = Events(store.pool, metrics, self.resolver, Path(start.settings.data_dir))
         self.built = start.built
+        self.ear = Ear(store.pool)
+        sealed = lambda: seal(self.world.plan, self.resolver, self._data_dir)  # noqa: E731 - the plan changes
+        self.publishing = Publishing(store.pool, self.resolver, BusMetrics(metrics), sealed, self.ear)
+        self.consuming = Consuming(store.pool, metrics, self.resolver, self._data_dir, self.ear)
         audit = CountedAudit(store.audit, metrics)
         self.catalog = Catalog(
             store.pool,
@@ -114,13 +125,16 @@ class RunningMesh:
         self.world = await self._make(self.start.plan, None)
         _LOG.info("adapters ready", extra={"count": len(self.world.lines)})
         _LOG.info("governance ready", extra={"count": len(self.start.plan.rules.fields)})
+        await self.publishing.check(self.start.plan)
         await self._register(self.start.plan)
         _LOG.info("catalog ready", extra={"count": len(self.start.plan.entities)})
         await self._attest(self.start.plan)
         self._use(self.world)
         for work in await begin_events(self.events, self.world):
             self._spawn(work)
-        self.gateway = Gateway(self.world.serving)
+        self.gateway = Gateway(self.world.serving, self._reading)
+        for work in await begin_consumers(self.consuming, self.world, self.gateway, self.l1):
+            self._spawn(work)
         _LOG.info("gateway ready", extra={"count": len(self.start.plan.entities)})
         await self._listen(self.start.settings)
         self.recorder.begin()
@@ -128,6 +142,10 @@ class RunningMesh:
         self.metrics.set("ready", 1)
         self._spawn(self.quality.run())
         self._spawn(self.feed.work())
+        self.publishing.use(self.start.plan)
+        self.checks.add("events", self.publishing.health, required=False)
+        self._spawn(self.ear.listen())
+        self._spawn(self.publishing.run())
         if self.start.settings.watch:
             self._spawn(self._watch())
 
@@ -141,7 +159,10 @@ class RunningMesh:
 
     async def _listen(self, settings: Runtime) -> None:
         routes = api(lambda: self.world, self.store.signer)
-        app = application(self.gateway, routes, self.catalog, lambda: self.world, self.checks, self.metrics, self.drain)
+        heard = self.consuming.subscriptions
+        app = application(heard, routes, self.catalog, lambda: self.world, self.checks, self.metrics, self.drain)
+        app.add_routes(self.events.receivers.routes())
+        self.metrics.allow_routes([WEBHOOKS])
         metrics = listen(metrics_app(self.metrics), settings.host, settings.metrics_port)
         self.metrics_http = await listening(metrics, settings.host, settings.metrics_port, "--metrics-port")
         self.http = await listening(serve(app, settings), settings.host, settings.port, "--port")
@@ -186,9 +207,13 @@ class RunningMesh:
         new: World | None = None
         try:
             new = await self._make(plan, old)
+            await self.publishing.check(plan)
+            self.events.check(plan)
             await self._register(plan)
             if self.store.heads is not None:
                 renew(self.store.heads, plan, self.resolver, self._data_dir)
+            self.publishing.use(plan)
+            await self.consuming.use(new)
         except StartFailed as failure:
             telling.failed("the changed specs cannot be served; the mesh goes on as it was", failure)
             if new is not None:
@@ -207,6 +232,8 @@ class RunningMesh:
         """Drain, then close everything; return how many operations were cut off (AR-8)."""
         self.drain.begin_drain()
         self.metrics.set("ready", 0)
+        if hasattr(self.consuming, "subscriptions"):
+            await self.consuming.subscriptions.drain(_CLOSING)
         left = await self.drain.wait(max(self.start.settings.shutdown_timeout - _CLOSING, 0))
         for task in list(self._tasks):
             task.cancel()
@@ -214,6 +241,7 @@ class RunningMesh:
         for port in (getattr(self, "http", None), getattr(self, "metrics_http", None)):
             if port is not None:
                 await port.close()
+        await self.events.close()
         if hasattr(self, "world"):
             await self.world.retire(None, 0.1)
         await self.recorder.close()
@@ -262,6 +290,9 @@ class RunningMesh:
     async def _watch(self) -> None:
         async for _ in changes(self.start.config, lambda: self.built.loaded):
             await self.reload("watch")
+
+    def _reading(self) -> AbstractContextManager[None]:
+        return self.world.held()
 
     def _moved(self, name: str, state: str) -> None:
         self.metrics.breaker_moved(name, state)

@@ -71,6 +71,10 @@ class Metrics:
         """Let `route` hold these paths too: patterns of ours, as `/api/v1/catalog/entities/{id}`."""
         self._names["route"] |= frozenset(routes)
 
+    def use_topics(self, topics: Iterable[str]) -> None:
+        """Let `topic` hold these names; for the start and each reload."""
+        self._names["topic"] = frozenset(topics)
+
     def use_plan(self, plan_hash: str, entities: Iterable[Served], rules: Iterable[str] = ()) -> None:
         """Let labels hold the names of this plan and of its quality `rules`, and say which plan runs; for the start and
         each reload.

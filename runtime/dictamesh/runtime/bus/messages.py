@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From an event of the log to a message: Avro or JSON, headers of CloudEvents' binary mode and our own (EV-16)."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import orjson
+
+from dictamesh.runtime.bus.client import Headers, Message
+from dictamesh.runtime.bus.codec import Codec, Misfit, codec, parsed
+from dictamesh.runtime.bus.schemas import SYSTEM
+from dictamesh.runtime.bus.topics import Wanted
+
+AVRO, JSON = b"application/avro", b"application/json"
+TYPE = "com.dictamesh.events"
+_TRACE = re.compile(r"[0-9a-f]{32}\Z", re.ASCII)
+_SPAN = re.compile(r"[0-9a-f]{16}\Z", re.ASCII)
+
+
+class Row(NamedTuple):
+    """An event of the log as the relay reads it."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    envelope: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An event that is not sent; `reason` is ours and holds no value."""
+
+    row: Row
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """How events of one topic become messages; without a `schema_id` they are JSON."""
+
+    topic: Wanted
+    codec: Codec = field(repr=False)
+    schema_id: int | None
+    largest: int  # bytes of a message
+    common: Headers = field(repr=False)
+    types: dict[str, bytes] = field(repr=False)
+
+    def messages(self, row: Row) -> list[Message]:
+        """Return the message of an event, and the tombstone that follows it; raises Misfit."""
+        envelope = row.envelope
+        headers = self._headers(row.key, envelope)
+        value = self._value(envelope)
+        key = row.key.encode()
+        if len(value) + len(key) + 1024 > self.largest:
+            raise Misfit("the event is larger than a message may be")
+        found = [Message(row.topic, row.partition, key, value, headers)]
+        if envelope["event_type"] == "DELETED" and self.topic.compacted:
+            found.append(Message(row.topic, row.partition, key, None, headers))
+        return found
+
+    def _value(self, envelope: dict[str, Any]) -> bytes:
+        if self.schema_id is not None:
+            return self.codec.encode(envelope, self.schema_id)
+        payload = envelope["payload"]
+        text = orjson.dumps(envelope)
+        self.codec.encode({**envelope, "payload": payload and dict(payload)}, 0)  # SR-5 holds without a registry, too
+        return text
+
+    def _headers(self, key: str, envelope: dict[str, Any]) -> Headers:
+        kind, at = envelope["event_type"], envelope["trace_context"]
+        trace, span = at["trace_id"], at["span_id"]
+        headers: Headers = [
+            *self.common,
+            ("ce_id", envelope["event_id"]),
+            ("ce_type", self.types.get(kind, kind)),
+            ("ce_time", _moment(envelope["timestamp"])),
+            ("ce_subject", key),
+            ("event-type", kind),
+            ("trace-id", trace),
+            ("span-id", span),
+        ]
+        if _TRACE.match(trace) and _SPAN.match(span):
+            headers.append(("traceparent", f"00-{trace}-{span}-01"))
+        return headers
+
+
+def outgoing(mesh: str, version: str, topic: Wanted, schema_id: int | None, largest: int) -> Outgoing:
+    """Return how events of a topic become messages; `version` is that of the product."""
+    entity = topic.entity
+    made = codec(entity) if entity is not None else Codec(parsed(SYSTEM), {})
+    source = f"/{mesh}/{entity.product}/{entity.name}" if entity is not None else f"/{mesh}/system"
+    name = entity.name if entity is not None else "System"
+    common: Headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_source", source.encode()),
+        ("content-type", AVRO if schema_id is not None else JSON),
+        ("event-version", version.encode()),
+    ]
+    types = {kind: f"{TYPE}.{name}.{kind}".encode() for kind in ("CREATED", "UPDATED", "DELETED", "ARCHIVED")}
+    return Outgoing(topic, made, schema_id, largest, common, types)
+
+
+def written(ways: dict[str, Outgoing], rows: Iterable[Row]) -> tuple[list[Message], list[Rejected]]:
+    """Return the messages of events, in order, and the events that do not fit."""
+    messages: list[Message] = []
+    rejected: list[Rejected] = []
+    for row in rows:
+        try:
+            messages += ways[row.topic].messages(row)
+        except Misfit as misfit:
+            rejected.append(Rejected(row, "SCHEMA_INVALID", str(misfit)))
+        except (KeyError, TypeError, AttributeError):
+            rejected.append(Rejected(row, "SCHEMA_INVALID", "the event is no envelope"))
+    return messages, rejected
+
+
+def _moment(milliseconds: int) -> str:
+    return (
+        datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03}Z"
+    )

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Publishes the event log to Kafka: in order per partition, at least once, by one replica at a time (MC-5, EV-13).
+
+A page is encoded while the brokers take the one before it. A position moves once the brokers have all before it.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from dictamesh.runtime.bus.client import Failure, Message, Sender
+from dictamesh.runtime.bus.messages import Outgoing, Rejected, Row, written
+from dictamesh.runtime.bus.offsets import Overtaken, Place, advance, page, standing
+from dictamesh.runtime.catalog.errors import CatalogUnavailable
+from dictamesh.runtime.catalog.lease import leased
+from dictamesh.runtime.catalog.pool import Pool
+
+_LOG = logging.getLogger("dictamesh.bus")
+_PAGE = 5000
+_LEAST = 50  # of one partition in a page
+_IDLE = 0.5
+_WAIT = 1.0
+_PATIENCE = 3.0  # seconds of waiting for the brokers that are told of
+_AGAIN = (0.2, 10.0)  # seconds: the first pause, the longest
+
+Reject = Callable[[psycopg.AsyncConnection[TupleRow], Sequence[Rejected]], Awaitable[None]]
+"""Writes events that cannot be sent to the dead letters, within the caller's transaction."""
+
+
+class Told(Protocol):
+    """Who hears what the relay does."""
+
+    def published(self, rows: Sequence[Row]) -> None:
+        """The brokers have these events."""
+
+    def rejected(self, topic: str, count: int) -> None:
+        """Events of a topic did not fit."""
+
+    def failed(self, topic: str, code: str) -> None:
+        """The brokers refused messages of a topic."""
+
+    def lag(self, events: Mapping[str, int]) -> None:
+        """How many events of each topic are to be published."""
+
+    def waiting(self, reason: str | None) -> None:
+        """What the relay waits for, None where nothing keeps it."""
+
+
+@dataclass(slots=True)
+class _Page:
+    """Events under way: where each partition stood before, and will stand after them."""
+
+    rows: list[Row]
+    messages: list[Message]
+    rejected: list[Rejected]
+    before: dict[Place, int]
+    after: dict[Place, int]
+
+    def without(self, places: set[Place]) -> "_Page":
+        """The same without some partitions."""
+        return _Page(
+            [row for row in self.rows if (row.topic, row.partition) not in places],
+            [each for each in self.messages if (each.topic, each.partition) not in places],
+            [each for each in self.rejected if (each.row.topic, each.row.partition) not in places],
+            {place: at for place, at in self.before.items() if place not in places},
+            {place: at for place, at in self.after.items() if place not in places},
+        )
+
+
+@dataclass(slots=True)
+class Relay:
+    """The relay of one mesh; `ways` gives the topics that can be published now."""
+
+    pool: Pool
+    mesh: str
+    settings: Mapping[str, Any] = field(repr=False)
+    ways: Callable[[], dict[str, Outgoing]]
+    reject: Reject
+    told: Told
+    every: float = 2.0
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _positions: dict[Place, int] = field(default_factory=dict, init=False)
+    _careful: set[Place] = field(default_factory=set, init=False)  # one event at a time, to find the poison
+
+    async def run(self) -> None:
+        """Publish until cancelled, whenever this replica holds the lease."""
+        pause = _AGAIN[0]
+        while True:
+            try:
+                async with leased(self.pool, f"relay of {self.mesh}") as mine:
+                    if mine:
+                        pause = _AGAIN[0]
+                        await self._own()
+            except CatalogUnavailable as error:
+                _LOG.warning("the relay cannot use the catalog", extra={"reason": str(error)})
+            except Overtaken:
+                _LOG.info("positions of the relay were set; it goes on from there")
+                continue
+            except Exception as error:  # noqa: BLE001 - whatever it was, the log is whole and the next try may succeed
+                _LOG.error("the relay failed and begins anew", exc_info=error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _AGAIN[1])
+            await asyncio.sleep(self.every)
+
+    async def publish_all(self) -> int:
+        """Publish what there is now, and return how many events that were; for one that holds the lease."""
+        return await self._own(once=True)
+
+    async def _own(self, *, once: bool = False) -> int:
+        sender = Sender(self.settings)
+        try:
+            return await self._publish(sender, once=once)
+        finally:
+            await asyncio.to_thread(sender.close)
+
+    async def _publish(self, sender: Sender, *, once: bool) -> int:
+        under_way: _Page | None = None
+        count = 0
+        self._positions.clear()
+        while True:
+            self.woken.clear()
+            settling = under_way is not None
+            found = await self._next()
+            if under_way is not None:
+                failed = await self._settle(sender, under_way)
+                count += len(under_way.rows)
+                under_way = None
+                if failed:
+                    self._positions.clear()
+                    await asyncio.sleep(_AGAIN[0] * 5)
+                    continue
+            if found is not None:
+                await asyncio.to_thread(sender.send, found.messages)
+                under_way = found
+            elif settling:
+                continue
+            elif once:
+                return count
+            else:
+                self._positions.clear()  # whoever sets them is heard
+                await self._rest()
+
+    async def _rest(self) -> None:
+        try:
+            async with asyncio.timeout(_IDLE):
+                await self.woken.wait()
+        except TimeoutError:
+            pass
+
+    async def _next(self) -> _Page | None:
+        """The next page, encoded; None where all is published or under way."""
+        ways = self.ways()
+        heads = await standing(self.pool, self.mesh, ways)
+        for place, (at, _) in heads.items():
+            self._positions.setdefault(place, at)
+        lag = dict.fromkeys(ways, 0)
+        for (topic, _), (at, head) in heads.items():
+            lag[topic] += max(head - at, 0)
+        self.told.lag(lag)
+        behind = {place: self._positions[place] for place, (_, head) in heads.items() if self._positions[place] < head}
+        if not behind:
+            return None
+        share = max(_PAGE // len(behind), _LEAST)
+        limits = {place: 1 if place in self._careful else share for place in behind}
+        rows = await page(self.pool, behind, limits)
+        # nothing there: retention took away what lay between
+        after = {place: heads[place][1] for place in behind}
+        for row in rows:
+            after[row.topic, row.partition] = row.offset + 1
+        self._positions.update(after)
+        messages, rejected = await asyncio.to_thread(written, ways, rows)
+        return _Page(rows, messages, rejected, behind, after)
+
+    async def _settle(self, sender: Sender, done: _Page) -> bool:
+        """Wait until the brokers have a page, and move on; True where some of it failed and is to be sent again."""
+        began = time.monotonic()
+        while not await asyncio.to_thread(sender.wait, _WAIT):
+            if sender.fatal is not None:
+                raise RuntimeError(f"the producer is of no use any more ({sender.fatal})")
+            if time.monotonic() - began > _PATIENCE:
+                self.told.waiting("broker")
+        failures, sender.failures = sender.failures, []
+        lost = self._lost(done, failures)
+        kept = done.without(lost) if lost else done
+        if kept.after:
+            async with self.pool.transaction() as connection:
+                if kept.rejected:
+                    await self.reject(connection, kept.rejected)
+                await advance(connection, self.mesh, kept.before, kept.after)
+        self._careful -= set(kept.after)
+        self.told.waiting("topic" if lost else None)
+        self._tell(kept)
+        return bool(lost)
+
+    def _lost(self, done: _Page, failures: Sequence[Failure]) -> set[Place]:
+        """The partitions that are to be sent again; an event that alone is refused for good joins the rejected."""
+        lost: set[Place] = set()
+        for each in failures:
+            place = (each.topic, each.partition)
+            self.told.failed(each.topic, each.code)
+            rows = [row for row in done.rows if (row.topic, row.partition) == place]
+            if each.poison and len(rows) == 1:
+                done.rejected.append(Rejected(rows[0], "MESSAGE_REFUSED", f"the brokers refuse it ({each.code})"))
+                continue
+            if each.poison:
+                self._careful.add(place)
+            lost.add(place)
+        return lost
+
+    def _tell(self, kept: _Page) -> None:
+        refused = {(each.row.topic, each.row.partition, each.row.offset) for each in kept.rejected}
+        rows = kept.rows
+        if refused:
+            rows = [row for row in rows if (row.topic, row.partition, row.offset) not in refused]
+            for each in kept.rejected:
+                self.told.rejected(each.row.topic, 1)
+        self.told.published(rows)

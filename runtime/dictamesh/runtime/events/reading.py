@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Following the event log: in order per partition, from where a group stands (EV-10, EV-14, EV-17).
+
+A notification only wakes; what is there is decided by asking, once a second at least: a lost one costs that second.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from dictamesh.runtime.catalog.pool import Pool
+from dictamesh.runtime.events.log import CHANNEL, LARGEST_READ, LoggedEvent
+
+_LOG = logging.getLogger("dictamesh.events")
+
+Place = tuple[str, int]
+"""Topic and partition."""
+Positions = Mapping[Place, int]
+"""The next offset to read of each partition."""
+Otherwise = Literal["beginning", "end"]
+
+EVERY = 1.0
+_BEHIND_AT_ONCE = 20  # partitions read in one go
+_PAUSE = 2.0  # seconds until a lost connection is made anew
+
+_HEADS = b"""
+SELECT topic, partition, next_offset FROM dictamesh_event_partitions WHERE topic = ANY(%(topics)s)
+"""
+_READ = b"""
+SELECT l.*
+  FROM unnest(%(topics)s::text[], %(partitions)s::integer[], %(offsets)s::bigint[]) AS p (topic, partition, first)
+ CROSS JOIN LATERAL (
+        SELECT topic, partition, "offset", event_id, event_type, entity_type, entity_id, changed_fields,
+               event_payload AS envelope, event_timestamp AS timestamp, ingested_at, catalog_id
+          FROM dictamesh_event_log
+         WHERE topic = p.topic COLLATE "C" AND partition = p.partition AND "offset" >= p.first
+         ORDER BY "offset" LIMIT %(limit)s) l
+ ORDER BY l.topic COLLATE "C", l.partition, l."offset"
+"""
+_STORED = b"""
+SELECT topic, partition, next_offset FROM dictamesh_consumer_offsets
+ WHERE group_name = %(group)s AND topic = ANY(%(topics)s)
+"""
+# The rows are locked in one order; those that another replica moved meanwhile are not met.
+_COMMIT = b"""
+INSERT INTO dictamesh_consumer_offsets AS o (group_name, topic, partition, next_offset)
+SELECT %(group)s, g.topic, g.partition, g.next
+  FROM unnest(%(topics)s::text[], %(partitions)s::integer[], %(next)s::bigint[]) AS g (topic, partition, next)
+ ORDER BY g.topic COLLATE "C", g.partition
+    ON CONFLICT ON CONSTRAINT pk_dictamesh_consumer_offsets DO UPDATE
+   SET next_offset = excluded.next_offset, updated_at = now()
+ WHERE o.next_offset < excluded.next_offset
+"""
+_RESET = b"""
+INSERT INTO dictamesh_consumer_offsets AS o (group_name, topic, partition, next_offset)
+SELECT %(group)s, g.topic, g.partition, g.next
+  FROM unnest(%(topics)s::text[], %(partitions)s::integer[], %(next)s::bigint[]) AS g (topic, partition, next)
+ ORDER BY g.topic COLLATE "C", g.partition
+    ON CONFLICT ON CONSTRAINT pk_dictamesh_consumer_offsets DO UPDATE
+   SET next_offset = excluded.next_offset, updated_at = now()
+"""
+_AT_TIME = b"""
+SELECT p.topic, p.partition,
+       coalesce((SELECT min(l."offset") FROM dictamesh_event_log l
+                  WHERE l.topic = p.topic AND l.partition = p.partition AND l.event_timestamp >= %(at)s),
+                p.next_offset) AS next
+  FROM dictamesh_event_partitions p WHERE p.topic = ANY(%(topics)s)
+"""
+
+
+class Overtaken(Exception):  # noqa: N818 - says what happened
+    """Another replica has moved the group on: what was done in this transaction is to be rolled back."""
+
+
+class Ear:
+    """Hears of writes to the log, for all that follow it in this process; a deaf one only makes them slower.
+
+    Run `listen` for as long as anybody follows.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._waiting: set[asyncio.Event] = set()
+
+    @contextlib.contextmanager
+    def waiter(self) -> Iterator[asyncio.Event]:
+        """An event that is set whenever something may have been written."""
+        event = asyncio.Event()
+        self._waiting.add(event)
+        try:
+            yield event
+        finally:
+            self._waiting.discard(event)
+
+    def wake(self) -> None:
+        """Let everybody look."""
+        for event in self._waiting:
+            event.set()
+
+    async def listen(self) -> None:
+        """Listen until cancelled, through whatever connections are lost."""
+        while True:
+            try:
+                await self._listen()
+            except psycopg.Error as error:
+                _LOG.warning("notifications of the event log are lost for now", extra={"reason": str(error.sqlstate)})
+            await asyncio.sleep(_PAUSE)
+
+    async def _listen(self) -> None:
+        # beside the pool: a pooler between would lose the subscription
+        connection = await psycopg.AsyncConnection.connect(
+            str(self._pool.connections.conninfo),
+            autocommit=True,
+            connect_timeout=5,
+            fallback_application_name="dictamesh-listen",
+        )
+        async with connection:
+            await connection.execute(f"LISTEN {CHANNEL}".encode())
+            self.wake()
+            async for _ in connection.notifies():
+                self.wake()
+
+
+@dataclass(slots=True)
+class Following:
+    """Where somebody stands in some topics; `more` reads on from there.
+
+    `topics` may change with a plan. With `group` the start is where the group stands. A partition without a position is
+    read from its beginning, or, with `otherwise="end"`, from where it ended when its topic was first looked at.
+    """
+
+    pool: Pool
+    topics: Callable[[], Collection[str]]
+    positions: dict[Place, int] = field(default_factory=dict)
+    group: str | None = None
+    otherwise: Otherwise = "beginning"
+    limit: int = 500
+    _known: set[str] = field(default_factory=set, init=False)
+
+    async def more(self) -> list[LoggedEvent]:
+        """Return what follows, in order per partition, and stand behind it; nothing where nothing has come yet.
+
+        Raises `CatalogUnavailable`, and stands where it stood.
+        """
+        heads = await self._heads()
+        behind = [place for place, head in heads.items() if self.positions.setdefault(place, 0) < head]
+        if not behind:
+            return []
+        # whoever was read last comes last, so that no partition waits for a busy one
+        behind.sort(key=list(self.positions).index)
+        places = behind[:_BEHIND_AT_ONCE]
+        rows = await self.pool.rows(
+            _READ,
+            {
+                "topics": [topic for topic, _ in places],
+                "partitions": [partition for _, partition in places],
+                "offsets": [self.positions[place] for place in places],
+                "limit": min(self.limit, LARGEST_READ),
+            },
+        )
+        events = [LoggedEvent(**row) for row in rows]
+        reached = {(event.topic, event.partition): event.offset + 1 for event in events}
+        for place in places:
+            before = self.positions.pop(place)
+            # nothing there: retention took away what lay between
+            self.positions[place] = reached.get(place, max(before, heads[place]))
+        return events
+
+    async def _heads(self) -> dict[Place, int]:
+        topics = sorted(set(self.topics()))
+        new = [topic for topic in topics if topic not in self._known]
+        if new and self.group is not None:
+            self.positions.update(await stored(self.pool, self.group, new))
+        found = await heads(self.pool, topics) if topics else {}
+        if self.otherwise == "end":
+            for place, head in found.items():
+                if place[0] in new:
+                    self.positions.setdefault(place, head)
+        self._known.update(new)
+        return found
+
+
+def following(
+    pool: Pool, topics: Collection[str] | Callable[[], Collection[str]], start: str | Positions, limit: int = 500
+) -> Following:
+    """Return who follows `topics` from `start`: the name of a group, or the next offset of each partition."""
+    asked = topics if callable(topics) else lambda: topics
+    if isinstance(start, str):
+        return Following(pool, asked, group=start, limit=limit)
+    return Following(pool, asked, dict(start), limit=limit)
+
+
+async def follow(
+    pool: Pool,
+    topics: Collection[str] | Callable[[], Collection[str]],
+    start: str | Positions,
+    ear: Ear | None = None,
+    limit: int = 500,
+) -> AsyncGenerator[list[LoggedEvent], None]:
+    """Yield what the log holds from `start` on, and whatever comes, in lists that are never empty.
+
+    `start` is a group, which moves on by `commit` in the transaction that holds what it did, or positions. A list holds
+    at most `limit` events of a partition. Raises `CatalogUnavailable`; whoever reads on begins anew.
+    """
+    async for events in watch(following(pool, topics, start, limit), ear):
+        yield events
+
+
+async def watch(
+    following: Following, ear: Ear | None = None, every: float = EVERY
+) -> AsyncGenerator[list[LoggedEvent], None]:
+    """Yield what follows, as `follow` does."""
+    waiting = ear.waiter() if ear is not None else contextlib.nullcontext(asyncio.Event())
+    with waiting as woken:
+        while True:
+            woken.clear()
+            events = await following.more()
+            if events:
+                yield events
+                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(every):
+                    await woken.wait()
+
+
+async def heads(pool: Pool, topics: Collection[str]) -> dict[Place, int]:
+    """Return the next offset that each partition will give; raises `CatalogUnavailable`."""
+    rows = await pool.rows(_HEADS, {"topics": list(topics)})
+    return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+
+
+async def stored(pool: Pool, group: str, topics: Collection[str]) -> dict[Place, int]:
+    """Return where a group stands, in the partitions of some topics; raises `CatalogUnavailable`."""
+    rows = await pool.rows(_STORED, {"group": group, "topics": list(topics)})
+    return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+
+
+async def commit(connection: psycopg.AsyncConnection[TupleRow], group: str, moved: Positions) -> None:
+    """Move a group on within the transaction that holds what it did; raises `Overtaken`, and what psycopg raises.
+
+    Two replicas that both believe to own the group cannot both commit: the later one is overtaken.
+    """
+    if not moved:
+        return
+    cursor = await connection.execute(_COMMIT, _columns(group, moved))
+    if cursor.rowcount != len(moved):
+        raise Overtaken
+
+
+async def reset(connection: psycopg.AsyncConnection[TupleRow], group: str, to: Positions) -> None:
+    """Set where a group stands, back or forth; raises what psycopg raises."""
+    await connection.execute(_RESET, _columns(group, to))
+
+
+async def at_time(pool: Pool, topics: Collection[str], at: datetime) -> dict[Place, int]:
+    """Return the first offset of each partition whose event happened at `at` or later; raises `CatalogUnavailable`."""
+    rows = await pool.rows(_AT_TIME, {"topics": list(topics), "at": at})
+    return {(row["topic"], row["partition"]): row["next"] for row in rows}
+
+
+def reached(events: Collection[LoggedEvent]) -> dict[Place, int]:
+    """Return where somebody stands who has read `events`."""
+    found: dict[Place, int] = {}
+    for event in events:
+        place = (event.topic, event.partition)
+        found[place] = max(found.get(place, 0), event.offset + 1)
+    return found
+
+
+def _columns(group: str, positions: Positions) -> dict[str, Any]:
+    places = sorted(positions)
+    return {
+        "group": group,
+        "topics": [topic for topic, _ in places],
+        "partitions": [partition for _, partition in places],
+        "next": [positions[place] for place in places],
+    }

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the relay does, as metrics: what was published, what waits, how fresh each product is (MO-7)."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dictamesh.runtime.bus.messages import Row
+from dictamesh.runtime.bus.topics import Drift, Wanted
+from dictamesh.runtime.compile.plan import Plan
+from dictamesh.runtime.observe.metrics import Metrics
+
+_LOG = logging.getLogger("dictamesh.bus")
+_REASONS = ("registry", "schema", "broker", "topic")
+
+
+@dataclass(slots=True)
+class BusMetrics:
+    """Hears the relay; `reason` is what it waits for now, if anything."""
+
+    metrics: Metrics
+    reason: str | None = field(default=None, init=False)
+    _products: dict[str, str] = field(default_factory=dict, init=False)
+    _drifts: frozenset[Drift] = field(default=frozenset(), init=False)
+
+    def use(self, plan: Plan, topics: Mapping[str, Wanted]) -> None:
+        """Know the topics and promises of a plan."""
+        self.metrics.use_topics(topics)
+        self._products = {name: topic.entity.product for name, topic in topics.items() if topic.entity is not None}
+        for name in set(self._products.values()):
+            promised = plan.products[name].sla.get("latency")
+            if promised:
+                self.metrics.set("freshness_objective_seconds", float(promised), name)
+        self.waiting(None)
+
+    def published(self, rows: Sequence[Row]) -> None:
+        now = time.time()
+        for topic, count in Counter(row.topic for row in rows).items():
+            self.metrics.count("events_published_total", topic, "published", by=count)
+        oldest: dict[str, int] = {}
+        for row in rows:
+            product = self._products.get(row.topic)
+            if product is not None:
+                oldest[product] = min(oldest.get(product, row.envelope["timestamp"]), row.envelope["timestamp"])
+        for product, at in oldest.items():
+            self.metrics.set("freshness_seconds", max(now - at / 1000, 0.0), product)
+
+    def rejected(self, topic: str, count: int) -> None:
+        self.metrics.count("events_published_total", topic, "invalid", by=count)
+        _LOG.error("events do not fit their topic and are dead letters", extra={"topic": topic, "count": count})
+
+    def failed(self, topic: str, code: str) -> None:
+        self.metrics.count("events_published_total", topic, "failed")
+        _LOG.warning("the brokers did not take a message; it is sent again", extra={"topic": topic, "code": code})
+
+    def lag(self, events: Mapping[str, int]) -> None:
+        for topic, count in events.items():
+            self.metrics.set("relay_lag_events", count, topic)
+
+    def waiting(self, reason: str | None) -> None:
+        if reason != self.reason and reason is not None:
+            _LOG.warning("the relay waits", extra={"reason": reason})
+        self.reason = reason
+        for each in _REASONS:
+            self.metrics.set("relay_waiting", float(each == reason), each)
+
+    def drifted(self, topics: Iterable[str], found: Sequence[Drift]) -> None:
+        """Tell of drift; in the log once."""
+        counts = Counter(each.topic for each in found)
+        for topic in topics:
+            self.metrics.set("topic_drift", counts[topic], topic)
+        for each in found:
+            if each not in self._drifts:
+                _LOG.warning(
+                    "a topic is not as the plan says; see 'dictamesh-runtime events topics'",
+                    extra={"reason": str(each)},
+                )
+        self._drifts = frozenset(found)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Publishing a part of the log again beside the relay, whose position stays."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from dictamesh.runtime.bus.client import Sender
+from dictamesh.runtime.bus.messages import Row, written
+from dictamesh.runtime.bus.registry import RegistryRefused, RegistryUnavailable
+from dictamesh.runtime.bus.schemas import Incompatible
+from dictamesh.runtime.bus.settings import producer
+from dictamesh.runtime.compile.plan import Plan
+from dictamesh.runtime.mesh.failure import StartFailed
+from dictamesh.runtime.mesh.publishing import incompatible, reach, ways_of
+from dictamesh.runtime.mesh.references import Resolver
+
+_PATIENCE = 60
+
+
+async def publish_again(plan: Plan, resolver: Resolver, pages: Sequence[Sequence[Row]]) -> Mapping[str, int]:
+    """Publish events, with the ids that they have; returns how many were sent and how many did not fit.
+
+    Raises StartFailed where the bus cannot be used.
+    """
+    reached = reach(plan, resolver)
+    kafka = plan.mesh.events.kafka
+    if reached is None or kafka is None:
+        raise StartFailed("the mesh publishes nowhere", "declare 'events.kafka', or name a --group of the log")
+    try:
+        if reached.schemas is not None:
+            await reached.schemas.check(reached.topics)
+            await reached.schemas.register(reached.topics)
+    except (RegistryUnavailable, RegistryRefused) as error:
+        raise StartFailed(str(error), "see that the registry of events.registry runs and lets us in") from None
+    except Incompatible as found:
+        raise incompatible(found) from None
+    finally:
+        await reached.close()
+    ways = ways_of(reached)
+    sender = Sender(producer(kafka, reached.made_of[0]))
+    sent = refused = 0
+    try:
+        for rows in pages:
+            messages, rejected = written(ways, rows)
+            await asyncio.to_thread(sender.send, messages)
+            if not await asyncio.to_thread(sender.wait, _PATIENCE) or sender.failures:
+                raise StartFailed("the brokers do not take what is sent", "see that they run, and try again")
+            sent += len(rows) - len(rejected)
+            refused += len(rejected)
+    finally:
+        await asyncio.to_thread(sender.close)
+    return {"published": sent, "refused": refused}
