@@ -34,6 +34,13 @@ REFERENCES: Mapping[str, tuple[Path, ...]] = {
         ("lineage", "openlineage", "apiKey"),
         ("audit", "publish"),
         ("erasure", "ledger"),
+        ("events", "kafka", "bootstrap"),
+        ("events", "kafka", "sasl", "username"),
+        ("events", "kafka", "sasl", "password"),
+        ("events", "kafka", "tls"),
+        ("events", "registry", "url"),
+        ("events", "registry", "username"),
+        ("events", "registry", "password"),
     ),
     "DataProduct": (("servers", "*"),),
 }
@@ -50,9 +57,10 @@ def check_secrets(document: Document, manifests: Mapping[str, Manifest], finding
     plain = document.plain()
     if document.kind == "Mesh":
         _check_model(Mesh, plain, document.site, findings)
-        publish = (document.site / "audit" / "publish").plain
-        if isinstance(publish, str):
-            _check_userinfo(publish, document.site / "audit" / "publish", findings)
+        for keys in (("audit", "publish"), ("events", "registry", "url")):
+            place = _below(document.site, keys)
+            if isinstance(place.plain, str):
+                _check_userinfo(place.plain, place, findings)
     servers = plain.get("servers")
     if isinstance(servers, Mapping):
         named: list[tuple[str | int, Any]] = list(servers.items())
