@@ -128,4 +128,11 @@ CODES: tuple[Code, ...] = (
         "Write five fields: minute, hour, day of month, month, day of week.",
         Severity.WARNING,
     ),
+    Code(
+        "DM150",
+        "encryption without a key",
+        "An output port encrypts fields under the key of their data subject, and no field of the entity holds the id of"
+        " one.",
+        "Declare the field that holds it under subjects, or encrypt nothing.",
+    ),
 )
