@@ -22,8 +22,8 @@ from dictamesh.specs.resolve.mesh import check_mesh
 from dictamesh.specs.resolve.naming import check_names
 from dictamesh.specs.resolve.policies import bind_policies
 from dictamesh.specs.resolve.scopes import Conditions, claim_types
-from dictamesh.specs.resolve.secrets import check_references, check_secrets
 from dictamesh.specs.resolve.sealed import check_sealed
+from dictamesh.specs.resolve.secrets import check_references, check_secrets
 from dictamesh.specs.resolve.sensitivity import Vocabulary, vocabulary
 from dictamesh.specs.resolve.servers import Manifests, mesh_servers, product_servers
 from dictamesh.specs.resolve.shape import build
