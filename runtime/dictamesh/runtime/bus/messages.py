@@ -11,8 +11,8 @@ import orjson
 
 from dictamesh.runtime.bus.client import Headers, Message
 from dictamesh.runtime.bus.codec import Codec, Misfit, codec, parsed
-from dictamesh.runtime.bus.schemas import SYSTEM
 from dictamesh.runtime.bus.topics import Wanted
+from dictamesh.runtime.compile.system_topics import SCHEMA
 
 AVRO, JSON = b"application/avro", b"application/json"
 TYPE = "com.dictamesh.events"
@@ -92,7 +92,7 @@ class Outgoing:
 def outgoing(mesh: str, version: str, topic: Wanted, schema_id: int | None, largest: int) -> Outgoing:
     """Return how events of a topic become messages; `version` is that of the product."""
     entity = topic.entity
-    made = codec(entity) if entity is not None else Codec(parsed(SYSTEM), {})
+    made = codec(entity) if entity is not None else Codec(parsed(SCHEMA), {})
     source = f"/{mesh}/{entity.product}/{entity.name}" if entity is not None else f"/{mesh}/system"
     name = entity.name if entity is not None else "System"
     common: Headers = [
