@@ -18,6 +18,7 @@ from dictamesh.runtime.catalog.recording.usage import UsageCounts
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.diff.weakening import weaker
 from dictamesh.runtime.events.reading import Ear
+from dictamesh.runtime.events.seal import Seal
 from dictamesh.runtime.gateway.serving import Gateway
 from dictamesh.runtime.mesh import telling
 from dictamesh.runtime.mesh.api import api
@@ -88,8 +89,7 @@ class RunningMesh:
         self.events = Events(store.pool, metrics, self.resolver, Path(start.settings.data_dir))
         self.built = start.built
         self.ear = Ear(store.pool)
-        sealed = lambda: seal(self.world.plan, self.resolver, self._data_dir)  # noqa: E731 - the plan changes
-        self.publishing = Publishing(store.pool, self.resolver, BusMetrics(metrics), sealed, self.ear)
+        self.publishing = Publishing(store.pool, self.resolver, BusMetrics(metrics), self._seal, self.ear)
         self.consuming = Consuming(store.pool, metrics, self.resolver, self._data_dir, self.ear)
         audit = CountedAudit(store.audit, metrics)
         self.catalog = Catalog(
@@ -118,6 +118,9 @@ class RunningMesh:
     @property
     def _data_dir(self) -> Path:
         return Path(self.start.settings.data_dir)
+
+    def _seal(self) -> Seal:
+        return seal(self.world.plan, self.resolver, self._data_dir)
 
     async def open(self) -> None:
         """Open the world and the ports; raises StartFailed."""

@@ -194,4 +194,11 @@ CODES: tuple[Code, ...] = (
         "Names of headers that nobody can send, or a word that means two kinds of change.",
         "Correct the key.",
     ),
+    Code(
+        "DM150",
+        "encryption without a key",
+        "An output port encrypts fields under the key of their data subject, and no field of the entity holds the id of"
+        " one.",
+        "Declare the field that holds it under subjects, or encrypt nothing.",
+    ),
 )
