@@ -2,12 +2,14 @@
 """Events out of changes: references and names, and values only where the product's policy lets them (EV-7, EV-9)."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
+import psycopg
+from psycopg.rows import TupleRow
 
 from dictamesh.runtime.adapters.adapters import own_values
 from dictamesh.runtime.adapters.cells import Row
@@ -20,23 +22,10 @@ from dictamesh.runtime.catalog.errors import InvalidRequest
 from dictamesh.runtime.catalog.queries import CatalogEntity, located
 from dictamesh.runtime.compile.plan import EntityPlan, LinkPlan, Plan
 from dictamesh.runtime.events.envelope import EntityReference, Event, EventTrace, RelationshipReference
+from dictamesh.runtime.events.payload import PayloadMaker
 from dictamesh.runtime.observe import trace
 
 LONGEST_METADATA = 256  # characters of a routing value
-
-
-class PayloadMaker(Protocol):
-    """Says what the topic of an entity may bear of a row."""
-
-    def of(self, entity: EntityPlan, row: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-        """Return JSON values, None where nothing may be told."""
-
-
-class NoPayload:
-    """Tells nothing: events are references."""
-
-    def of(self, entity: EntityPlan, row: Mapping[str, Any] | None) -> Mapping[str, Any] | None:  # noqa: ARG002
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +37,12 @@ class EventMaker:
     ids: RecordIds
     payload: PayloadMaker
     catalogued: CatalogEntity | None = None
+
+    async def ready(self, connection: psycopg.AsyncConnection[TupleRow], changes: Sequence[Change]) -> None:
+        """Get what payloads need within the caller's transaction, before the events are made; raises psycopg.Error."""
+        rows = [change.live.row for change in changes if change.live is not None]
+        if rows:
+            await self.payload.ready(connection, self.entity, rows)
 
     def events(self, state: StateId, epoch: int | None, changes: list[Change], now: datetime) -> list[Event]:
         """Return the events of a batch, which are one trace but for those whose source says another one."""

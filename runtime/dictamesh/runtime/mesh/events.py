@@ -15,7 +15,6 @@ from dictamesh.runtime.capture.contract import Kind, Recorded, Recorder, StateId
 from dictamesh.runtime.capture.hashing import hashing_key, key_name
 from dictamesh.runtime.capture.kafka import kafka
 from dictamesh.runtime.capture.letters import KeptLetters
-from dictamesh.runtime.capture.making import NoPayload, PayloadMaker
 from dictamesh.runtime.capture.poll import poll
 from dictamesh.runtime.capture.recorder import CatalogRecorder, DeadLetters
 from dictamesh.runtime.capture.running import Captures, WayMaker
@@ -25,12 +24,14 @@ from dictamesh.runtime.capture.webhook.receiver import Receiver, Receivers
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
+from dictamesh.runtime.events.payload import PayloadMaker
 from dictamesh.runtime.events.seal import Seal
 from dictamesh.runtime.governance.authenticate import mask_keys
 from dictamesh.runtime.mesh.foreign import ForeignSchemas, brokers_of, followed
 from dictamesh.runtime.mesh.hooks import webhook_secrets
 from dictamesh.runtime.mesh.keys import seal
 from dictamesh.runtime.mesh.lines import lines_of
+from dictamesh.runtime.mesh.payloads import payload_maker
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.world import World
 from dictamesh.runtime.observe.metrics import Metrics
@@ -96,9 +97,9 @@ class Events:
         made = CatalogRecorder(self.pool, plan, entity, ids, self.key, self.payload(plan), dead=self.dead_letters(plan))
         return made if epoch is None else made.owned_by(epoch)
 
-    def payload(self, plan: Plan) -> PayloadMaker:  # noqa: ARG002
-        """Return what decides what topics bear."""
-        return NoPayload()
+    def payload(self, plan: Plan) -> PayloadMaker:
+        """Return what decides what topics bear; raises StartFailed."""
+        return payload_maker(plan, self.resolver, self.data_dir)
 
     def dead_letters(self, plan: Plan) -> DeadLetters:
         """Return what keeps bad records."""
