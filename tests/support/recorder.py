@@ -15,12 +15,13 @@ from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
 from dictamesh.runtime.events.dead_letters import TOPIC
 from dictamesh.runtime.events.log import bounds, read_events
+from dictamesh.runtime.events.payload import NoPayload
 from dictamesh.runtime.events.seal import Seal
 
 IDS = RecordIds(Surrogates("test", {}))
 
 
-class InClear:
+class InClear(NoPayload):
     """Lets the topic bear every field."""
 
     def of(self, entity: EntityPlan, row: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
