@@ -16,9 +16,7 @@ from dictamesh.runtime.audit.reading import read_entries
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.migrate import down, known_migrations, status, up
 from dictamesh.runtime.catalog.pool import Pool, PoolSettings, open_pool
-from dictamesh.runtime.catalog.registration import register
 from dictamesh.runtime.governance.audit import AuditRow
-from tests.integration.catalog.test_registration import FULL
 
 
 def row(product: str = "customers", **changes: object) -> AuditRow:
@@ -111,7 +109,13 @@ async def test_a_tip_that_was_moved_by_hand_lets_nothing_in_at_its_place(catalog
 async def test_rows_from_before_the_chains_are_chained_in_their_order(pool: Pool) -> None:
     steps = known_migrations()
     await up(pool, steps[:3])
-    await register(pool, FULL)
+    await pool.execute(  # as the release before registered them
+        b"INSERT INTO dictamesh_entity_catalog (mesh, product_id, product_version, entity_type, domain, source_system,"
+        b" source_entity_id, key_fields, data_classification)"
+        b" VALUES ('acme', 'customers', '1', 'Customer', 'd', 's', '*', '{id}', 'public'),"
+        b" ('acme', 'invoices', '1', 'Invoice', 'd', 's', '*', '{id}', 'public')",
+        (),
+    )
     ids = [uuid.uuid4() for _ in range(2500)]
     async with pool.transaction() as connection, connection.cursor() as cursor:
         await cursor.executemany(

@@ -47,13 +47,12 @@ SIGHTS = {
     "no-mail": Sees(denied=frozenset({"Customer.email"})),
 }
 EVENTS = b"""
-CREATE TABLE dictamesh_event_log (id bigint GENERATED ALWAYS AS IDENTITY, event_id uuid NOT NULL DEFAULT
-    gen_random_uuid(), event_type text, entity_type text, entity_id text, changed_fields text[], event_payload jsonb,
-    trace_id varchar(64), span_id varchar(16), event_timestamp timestamptz, ingested_at timestamptz DEFAULT now());
-INSERT INTO dictamesh_event_log (event_type, entity_type, entity_id, changed_fields, event_timestamp, event_payload)
-VALUES ('UPDATED', 'Customer', 'c1', '{email,country}', '2026-01-01T12:00Z', '{"canary": 4711}'),
-       ('CREATED', 'Customer', 'c2', NULL, '2026-01-01T13:00Z', NULL),
-       ('CREATED', 'Invoice', 'i1', '{}', '2026-01-01T14:00Z', NULL)
+INSERT INTO dictamesh_event_log (topic, partition, "offset", event_id, event_type, entity_type, entity_id,
+       changed_fields, event_timestamp, event_payload)
+VALUES ('t', 0, 0, gen_random_uuid(), 'UPDATED', 'Customer', 'c1', '{email,country}', '2026-01-01T12:00Z',
+        '{"canary": 4711}'),
+       ('t', 0, 1, gen_random_uuid(), 'CREATED', 'Customer', 'c2', '{}', '2026-01-01T13:00Z', '{}'),
+       ('t', 0, 2, gen_random_uuid(), 'CREATED', 'Invoice', 'i1', '{}', '2026-01-01T14:00Z', '{}')
 """
 
 

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -133,8 +133,9 @@ class Shop:
         )
 
     async def edge(self, near: tuple[str, str], name: str, far: tuple[str, str]) -> None:
-        """A relation as event consumers put it into the catalog."""
-        told = SeenEdge(Ref(*near), name, Ref(*far), datetime.now(UTC), cardinality="many-to-one")
+        """A relation as event consumers put it into the catalog, seen so long ago that it keeps nothing."""
+        at = datetime.now(UTC) - timedelta(days=500)
+        told = SeenEdge(Ref(*near), name, Ref(*far), at, cardinality="many-to-one")
         async with self.pool.transaction() as connection:
             await upsert_edges(connection, [told])
 
