@@ -221,8 +221,9 @@ class CatalogRecorder:
     ) -> dict[str, int]:
         """The log comes last: its partitions are locked for others until the commit."""
         topic = self._entity.topic
-        await self._maker.ready(connection, changes)
-        events = self._maker.events(batch.state, self._epoch, changes, now)
+        rows = [change.live.row for change in changes if change.live is not None]
+        await self._maker.payload.ready(connection, self._entity, rows)
+        events = self._maker.events(batch, self._epoch, changes, now)
         placed = await append_events(connection, events, {topic.name: topic.partitions})
         positions: dict[str, int] = {}
         for at in placed:
