@@ -57,7 +57,8 @@ class Events:
         self.schemas = ForeignSchemas(self.resolver)
 
     async def begin(self, world: World) -> list[Coroutine[Any, Any, None]]:
-        """Start with the plan that is served first, and return what is to run."""
+        """Start with the plan that is served first, and return what is to run; raises StartFailed."""
+        self.check(world.plan)
         self._world = world
         self.key = hashing_key(world.audit_key)
         makers: Mapping[Kind, WayMaker] = {
@@ -151,7 +152,7 @@ def _labels(state: StateId) -> tuple[str, str, str]:
 
 
 async def begin_events(events: Events, world: World) -> list[Coroutine[Any, Any, None]]:
-    """Start everything of events and return what is to run."""
+    """Start everything of events and return what is to run; raises StartFailed."""
     return await events.begin(world)
 
 
