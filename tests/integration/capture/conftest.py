@@ -111,6 +111,10 @@ class Mesh:
                 connection.execute(statement)
             connection.commit()
 
+    def rows(self, statement: str) -> list[Any]:
+        with closing(sqlite3.connect(self.folder / "crm.sqlite")) as connection:
+            return connection.execute(statement).fetchall()
+
     @contextlib.asynccontextmanager
     async def making(self, recorder: CatalogRecorder) -> AsyncIterator[Making]:
         lines = await open_lines(self.plan, Resolver(self.folder, {"PEPPER": "pepper"}), Listeners())

@@ -17,9 +17,9 @@ from dictamesh.runtime.capture.snapshot import snapshot
 from dictamesh.runtime.capture.states_of import states_of
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import EntityPlan
-from dictamesh.runtime.events.dead_letters import TOPIC
+from dictamesh.runtime.events.dead_letters import TOPIC, DeadLetter, put
 from dictamesh.runtime.events.kept_letters import Letter, Which, forget, letters, settle
-from dictamesh.runtime.events.log import bounds, read_events
+from dictamesh.runtime.events.log import LoggedEvent, bounds, read_events
 from dictamesh.runtime.events.seal import seal_of
 from dictamesh.specs.types import STRING
 from tests.integration.capture.conftest import KEY, Mesh, plan_of, until
@@ -40,8 +40,12 @@ async def no_line(_server: str) -> Line | None:
     return None
 
 
+async def no_group(group: str, _event: LoggedEvent) -> bool:
+    raise LookupError(group)
+
+
 def trying(pool: Pool, plan: Any, recorder: Any, line: Callable[[str], Awaitable[Line | None]] = no_line) -> Retrying:
-    return Retrying(pool, plan, SEAL, IDS, KEY, lambda _: recorder, line)
+    return Retrying(pool, plan, SEAL, IDS, KEY, lambda _: recorder, line, no_group)
 
 
 def mended(one: Shop, entity: EntityPlan) -> tuple[Any, Listening]:
@@ -197,6 +201,33 @@ async def test_what_cannot_be_tried_here_is_kept(catalog: Pool) -> None:
         other = replace(tries, seal=seal_of(b"another"))
         assert (await other.retry(letter)).became == "kept"
         assert await only(catalog) == letter
+
+
+async def test_an_event_is_handed_to_its_consumers_again(catalog: Pool) -> None:
+    async with shop(catalog) as one:
+        await one.send(delivery(1))
+        (event,) = await one.recorder.log()
+        origin = f"{event.topic}/{event.partition}/{event.offset}"
+        failed = DeadLetter(
+            "handle", "HANDLER_FAILED", "the handler failed", origin, group="g", event_id=event.event_id
+        )
+        async with catalog.transaction() as connection:
+            await put(connection, "test", event.topic, "orders#Order", [failed], SEAL)
+        letter, taken = await only(catalog), []
+
+        async def take(group: str, given: LoggedEvent) -> bool:
+            taken.append((group, given.event_id))
+            return len(taken) > 1
+
+        tries = trying(catalog, one.plan, one.recorder)
+        assert (await tries.retry(letter)).became == "kept"
+        tries = replace(tries, handle=take)
+        assert (await tries.retry(letter)).became == "failed"
+        assert (await only(catalog)).attempts == 2
+        assert (await tries.retry(replace(letter, origin=f"{event.topic}/0/99"))).became == "kept"
+        assert (await tries.retry(letter)).became == "retried"
+        assert taken == [("g", event.event_id)] * 2
+        assert (await only(catalog)).status == "retried"
 
 
 async def test_settling_destroys_bodies_and_is_told_once(catalog: Pool) -> None:

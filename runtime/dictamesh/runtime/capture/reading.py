@@ -66,6 +66,8 @@ class RecordReader:
         self._hashes = hashes
         self._whole = row_mapping(entity, [each.name for each in entity.fields], plain=True)
         self._key = row_mapping(entity, entity.key, plain=True)
+        # a column at fault is told rather than a field that is computed of it
+        self._names = [each.name for each in sorted(entity.fields, key=lambda each: each.column is None)]
 
     def read(self, seen: Seen, place: int, now: datetime) -> Read:
         """Read one record; `now` is what expressions take for the time."""
@@ -78,8 +80,8 @@ class RecordReader:
             return Gone(record, seen)
         if seen.present:
             return Present(record, place)
-        for name, value in row.items():
-            code = _fault(value)
+        for name in self._names:
+            code = _fault(row[name])
             if code is not None:
                 return self._spoiled(seen, record, "map", code, f"{self._entity.address}.{name}")
         return Live(record, seen, row, self._hashes.packed(record, row))

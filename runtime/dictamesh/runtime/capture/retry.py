@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trying a dead letter again, once its spec is mended: by what came, or by what its source holds now."""
+"""Trying a dead letter again, once its spec is mended: by what came, or by what its source holds now.
+
+An event that a consumer could not handle is handed to it again as it stands in the log.
+"""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -20,6 +23,7 @@ from dictamesh.runtime.capture.states_of import states_of
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
 from dictamesh.runtime.events.kept_letters import Letter, failed_again, settle
+from dictamesh.runtime.events.log import LoggedEvent, read_events
 from dictamesh.runtime.events.seal import Seal, Unreadable
 
 _SENT: frozenset[str] = frozenset({"webhook", "kafka"})  # what came is all there is of it
@@ -31,6 +35,9 @@ SELECT EXISTS (SELECT FROM dictamesh_event_log l
         AND EXISTS (SELECT FROM dictamesh_entity_state s WHERE s.entity = %(entity)s AND s.entity_id = %(id)s
                        AND s.mesh = %(mesh)s AND s.version > 0 AND s.bad_hash = '')) AS newer
 """
+
+Handle = Callable[[str, LoggedEvent], Awaitable[bool]]
+"""Lets the consumers of a group handle an event; whether they did. LookupError: there is no such group."""
 
 Became = Literal["retried", "superseded", "failed", "kept"]
 
@@ -57,6 +64,7 @@ class Retrying:
     key: bytes
     recorder: Callable[[EntityPlan], Recorder]
     line: Callable[[str], Awaitable[Line | None]]
+    handle: Handle
     schemas: Schemas | None = None
 
     async def retry(self, letter: Letter) -> Outcome:
@@ -64,6 +72,8 @@ class Retrying:
 
         Raises `CatalogUnavailable`, and what asking for a schema raises.
         """
+        if letter.stage == "handle":
+            return await self._handled(letter)
         entity = self.plan.entities.get(letter.entity)
         if letter.kind not in _KINDS or entity is None:
             return Outcome("kept", error=_ELSEWHERE if entity is not None else _UNKNOWN)
@@ -84,6 +94,29 @@ class Retrying:
         await self.recorder(entity).record(Batch(self._state(letter, entity), [seen]))
         await self._settle(letter, "retried")
         return Outcome("retried")
+
+    async def _handled(self, letter: Letter) -> Outcome:
+        event = await self._logged(letter)
+        if event is None or letter.group is None:
+            return Outcome("kept", error="the log does not hold the event any more")
+        try:
+            done = await self.handle(letter.group, event)
+        except LookupError:
+            return Outcome("kept", error="the mesh does not have the consumers any more")
+        if not done:
+            await failed_again(self.pool, letter, letter.rule, letter.error, letter.key)
+            return Outcome("failed", letter.rule, letter.error)
+        await self._settle(letter, "retried")
+        return Outcome("retried")
+
+    async def _logged(self, letter: Letter) -> LoggedEvent | None:
+        """The event of a letter, by where it stands in the log."""
+        topic, _, place = letter.origin.partition("/")
+        partition, _, offset = place.partition("/")
+        if not (partition.isdecimal() and offset.isdecimal()):
+            return None
+        found = await read_events(self.pool, topic, int(partition), int(offset), 1)
+        return found[0] if found and found[0].event_id == letter.event_id else None
 
     async def _seen(self, letter: Letter, entity: EntityPlan) -> Seen | Bad:
         body = letter.body(self.seal)
@@ -149,6 +182,6 @@ class Retrying:
             await settle(connection, letter.mesh, [letter.id], status, to=self.plan.mesh.events.dead_letters.topic)
 
 
-_ELSEWHERE = "a failure to publish or to handle an event is tried again by 'events replay'"
+_ELSEWHERE = "an event that could not be published is published again by 'events replay'"
 _UNKNOWN = "the mesh does not have the entity any more"
 _NO_RECORD = Bad("map", "DATA_INVALID", "it is no record", "")

@@ -29,6 +29,9 @@ _FIND = (
  ORDER BY first_failed_at, id LIMIT %(limit)s
 """
 )
+_PENDING = b"""
+SELECT entity, count(*) AS n FROM dictamesh_dead_letters WHERE mesh = %(mesh)s AND status = 'pending' GROUP BY entity
+"""
 _SETTLE = b"""
 UPDATE dictamesh_dead_letters SET status = %(status)s, settled_at = clock_timestamp(), body = NULL, seal_id = NULL
  WHERE mesh = %(mesh)s AND id = ANY(%(ids)s::uuid[]) AND status = 'pending'
@@ -102,6 +105,11 @@ async def letters(pool: Pool, which: Which, after: Letter | None = None, limit: 
         "limit": limit,
     }
     return [Letter(**row) for row in await pool.rows(_FIND, dict(wanted))]
+
+
+async def pending(pool: Pool, mesh: str) -> dict[str, int]:
+    """Return how many letters of each entity wait; raises `CatalogUnavailable`."""
+    return {row["entity"]: row["n"] for row in await pool.rows(_PENDING, {"mesh": mesh})}
 
 
 async def settle(
