@@ -71,6 +71,7 @@ def _written(folder: Path, dsn: str) -> Path:
         rows = [(str(n), f"Person {n}", "DE", f"p{n}@x.example", None) for n in range(RECORDS)]
         db.executemany("INSERT INTO people VALUES (?, ?, ?, ?, ?)", rows)
         db.execute("CREATE TABLE badges (code PRIMARY KEY, colour)")
+        db.execute("CREATE TABLE countries (code PRIMARY KEY)")
     return folder / "mesh.yaml"
 
 
