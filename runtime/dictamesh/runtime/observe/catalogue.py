@@ -48,6 +48,7 @@ def _histogram(name: str, text: str, *labels: str, buckets: tuple[float, ...] = 
     return Metric(name, Kind.HISTOGRAM, text, labels, buckets)
 
 
+CAPTURE = ("product", "entity", "way")
 RULE_LABELS = ("product", "entity", "rule")
 
 METRICS: tuple[Metric, ...] = (
@@ -90,6 +91,11 @@ METRICS: tuple[Metric, ...] = (
     _gauge("topic_drift", "Settings of a topic that are not as the plan says.", "topic"),
     _gauge("freshness_seconds", "Age of the oldest event of a product that was last published.", "product"),
     _gauge("freshness_objective_seconds", "Freshness that a product's contract promises.", "product"),
+    _counter("captured_changes_total", "Records that capture saw, by what became of them.", *CAPTURE, "outcome"),
+    _counter("capture_failures_total", "Ways of noticing changes that broke off, by why.", *CAPTURE, "outcome"),
+    _gauge("capture_owned", "1 where this process captures an entity.", *CAPTURE),
+    _gauge("capture_last_success_seconds", "When a batch was written last, in seconds since 1970.", *CAPTURE),
+    _gauge("capture_lag_seconds", "Age of the newest change of the last batch when it was written.", *CAPTURE),
     _gauge("ready", "1 while the process takes traffic."),
 )
 
@@ -127,6 +133,8 @@ OUTCOMES: Mapping[str, tuple[str, ...]] = {
     "lineage_received_total": ("taken", "known", "refused"),
     "audit_heads_total": ("signed", "unchanged", "failed", "unpublished"),
     "retention_runs_total": ("done", "elsewhere", "failed"),
+    "captured_changes_total": ("created", "updated", "deleted", "unchanged", "bad"),
+    "capture_failures_total": ("source", "catalog", "ousted", "key", "lost", "ended", "error"),
     "reloads_total": ("applied", "unchanged", "refused", "invalid", "failed"),
     "catalog_entries_total": ("written", "dropped"),
     "events_published_total": ("published", "invalid", "failed"),
@@ -138,6 +146,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "code": _CODES,
     "operation": ("get", "list", "batch", "lookup", "count", "describe", "health"),
     "what": ("usage", "levels", "relations", "cache", "record", "event", "row"),
+    "way": ("poll", "snapshot", "webhook", "postgres", "kafka"),
     "layer": ("l1", "l2", "l3"),
     "sink": ("http", "file", "catalog"),
     "reason": ("registry", "schema", "broker", "topic"),

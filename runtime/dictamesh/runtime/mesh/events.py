@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything of events in a running mesh, started and stopped together: changes noticed, published, consumed."""
+
+import logging
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import time
+from typing import Any
+
+from dictamesh.runtime.adapters.records import RecordIds
+from dictamesh.runtime.adapters.surrogates import surrogates
+from dictamesh.runtime.bus.payload import PolicyPayloads
+from dictamesh.runtime.capture.contract import Kind, Recorded, Recorder, StateId
+from dictamesh.runtime.capture.hashing import hashing_key, key_name
+from dictamesh.runtime.capture.poll import poll
+from dictamesh.runtime.capture.recorder import CatalogRecorder, DeadLetters, Told
+from dictamesh.runtime.capture.running import Captures, WayMaker
+from dictamesh.runtime.capture.snapshot import snapshot
+from dictamesh.runtime.catalog.errors import CatalogUnavailable
+from dictamesh.runtime.catalog.pool import Pool
+from dictamesh.runtime.compile.plan import EntityPlan, Plan
+from dictamesh.runtime.events.payload import PayloadMaker
+from dictamesh.runtime.governance.authenticate import mask_keys
+from dictamesh.runtime.mesh.lines import lines_of
+from dictamesh.runtime.mesh.payloads import payload_maker
+from dictamesh.runtime.mesh.references import Resolver
+from dictamesh.runtime.mesh.world import World
+from dictamesh.runtime.observe.metrics import Metrics
+
+_LOG = logging.getLogger("dictamesh.mesh")
+
+
+@dataclass(slots=True)
+class Events:
+    """The parts of events of one mesh. `use` tells them of a plan, `work` is what runs for as long as the mesh does."""
+
+    pool: Pool
+    metrics: Metrics
+    resolver: Resolver
+    data_dir: Path
+    captures: Captures = field(init=False)
+    _world: World = field(init=False)
+    _key: bytes = field(init=False, repr=False)
+    _payload: PolicyPayloads | None = field(default=None, init=False, repr=False)
+
+    async def begin(self, world: World) -> list[Coroutine[Any, Any, None]]:
+        """Start with the plan that is served first, and return what is to run."""
+        self._world = world
+        self._key = hashing_key(world.audit_key)
+        makers: Mapping[Kind, WayMaker] = {"poll": poll, "snapshot": snapshot}
+        self.captures = Captures(self.pool, makers, self.recorder, key_name(self._key), Capturing(self.metrics))
+        await self.use(world)
+        return [self.captures.run()]
+
+    async def use(self, world: World) -> None:
+        """Go on with another plan, which is served already: what cannot be noted now is noted by the next one."""
+        self._world = world
+        try:
+            await self.captures.use(world.plan, lines_of(world.lines))
+        except CatalogUnavailable as error:
+            _LOG.warning("capture of removed products is not noted as paused", extra={"reason": str(error)})
+
+    def recorder(self, plan: Plan, entity: EntityPlan, epoch: int | None = None) -> Recorder:
+        """Return what records changes of an entity; without an epoch it is nobody's alone, as for webhooks."""
+        keys = mask_keys(plan.mesh.security, self.resolver.secrets(plan.mesh.security))
+        ids = RecordIds(surrogates(plan, keys))
+        made = CatalogRecorder(
+            self.pool, plan, entity, ids, self._key, self.payload(plan), dead=self.dead_letters(plan)
+        )
+        return made if epoch is None else made.owned_by(epoch)
+
+    def payload(self, plan: Plan) -> PayloadMaker:
+        """Return what decides what topics bear; raises StartFailed."""
+        if self._payload is None or self._payload.plan is not plan:
+            self._payload = payload_maker(plan, self.resolver, self.data_dir)
+        return self._payload
+
+    def dead_letters(self, plan: Plan) -> DeadLetters:  # noqa: ARG002
+        """Return what keeps bad records."""
+        return Told()
+
+
+@dataclass(frozen=True, slots=True)
+class Capturing:
+    """Metrics of capture."""
+
+    metrics: Metrics
+
+    def captured(self, state: StateId, recorded: Recorded) -> None:
+        """Count what became of a batch."""
+        labels = _labels(state)
+        for outcome in ("created", "updated", "deleted", "unchanged", "bad"):
+            count = getattr(recorded, outcome)
+            if count:
+                self.metrics.count("captured_changes_total", *labels, outcome, by=count)
+        self.metrics.set("capture_last_success_seconds", time(), *labels)
+        if recorded.newest is not None:
+            self.metrics.set("capture_lag_seconds", max(time() - recorded.newest.timestamp(), 0.0), *labels)
+
+    def capture_failed(self, state: StateId, reason: str) -> None:
+        """Count a way that broke off."""
+        self.metrics.count("capture_failures_total", *_labels(state), reason)
+
+    def owning(self, state: StateId, *, owned: bool) -> None:
+        """Tell whether this process captures a state."""
+        self.metrics.set("capture_owned", float(owned), *_labels(state))
+
+
+def _labels(state: StateId) -> tuple[str, str, str]:
+    product, _, entity = state.entity.partition("#")
+    return product, entity, state.kind
+
+
+async def begin_events(events: Events, world: World) -> list[Coroutine[Any, Any, None]]:
+    """Start everything of events and return what is to run."""
+    return await events.begin(world)
