@@ -2,8 +2,8 @@
 """What `make run` executes: the example's sources in this process, and the runtime over them in a child.
 
 Arguments go to the runtime (`--port 0`). From the environment: CMS_PORT and SHOP_PORT (else 8055 and 8056, or free ones
-where those are taken), CMS_URL or SHOP_URL (a server of your own instead of the example's), ERP_PATH, and ERP_DSN (fill
-that PostgreSQL database with the ERP's tables too).
+where those are taken), CMS_URL or SHOP_URL (a server of your own instead of the example's), SHOP_WEBHOOK (whom the shop
+tells of changes), ERP_PATH, and ERP_DSN (fill that PostgreSQL database with the ERP's tables too).
 """
 
 import asyncio
@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a script sees on
 
 from examples.sources import data, erp, serve
 from examples.sources.cms import cms_app
+from examples.sources.hook import Hook
 from examples.sources.shop import shop_app
 
 EXAMPLES = Path(__file__).resolve().parent
@@ -57,14 +58,21 @@ async def _run(command: list[str]) -> int:
     erp.build_sqlite(serve.erp_path(), records)
     if "ERP_DSN" in os.environ:
         erp.fill_postgres(os.environ["ERP_DSN"], records)
+    hook = Hook(serve.key("shop-webhook.key"), os.environ.get("SHOP_WEBHOOK", _webhook(command)))
     apps = {
         "CMS": (cms_app(records.customers, serve.key("cms.token")), serve.CMS_PORT),
-        "SHOP": (shop_app(records.products, serve.key("shop.key")), serve.SHOP_PORT),
+        "SHOP": (shop_app(records.products, serve.key("shop.key"), hook), serve.SHOP_PORT),
     }
     async with AsyncExitStack() as stack:
         urls = {f"{name}_URL": await _url(stack, name, *app) for name, app in apps.items()}
         print(f"sources: cms {urls['CMS_URL']}, shop {urls['SHOP_URL']}, erp {_shown(serve.erp_path())}", flush=True)
         return await _attend(command, {**os.environ, **urls})
+
+
+def _webhook(command: list[str]) -> str | None:
+    """Whom the shop tells of changes: the runtime on its port; nobody where that is any free one."""
+    port = command[command.index("--port") + 1 :][:1] if "--port" in command else []
+    return None if port == ["0"] else serve.WEBHOOK.replace(":8080/", f":{port[0]}/") if port else serve.WEBHOOK
 
 
 async def _url(stack: AsyncExitStack, name: str, app: web.Application, port: int) -> str:

@@ -18,10 +18,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # a script sees on
 
 from examples.sources import data, erp
 from examples.sources.cms import cms_app
+from examples.sources.hook import Hook
 from examples.sources.shop import shop_app
 
 EXAMPLES = Path(__file__).resolve().parents[1]
 CMS_PORT, SHOP_PORT = 8055, 8056
+WEBHOOK = "http://127.0.0.1:8080/webhooks/products/Product"
 
 
 def key(name: str) -> str:
@@ -51,7 +53,8 @@ async def listen(stack: AsyncExitStack, app: web.Application, port: int, *, spar
     return f"http://127.0.0.1:{runner.addresses[0][1]}"
 
 
-async def _serve(cms_port: int, shop_port: int) -> None:
+async def _serve(cms_port: int, shop_port: int, webhook: str) -> None:
+    hook = Hook(key("shop-webhook.key"), webhook)
     stop = asyncio.Event()
     for signum in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
@@ -59,7 +62,7 @@ async def _serve(cms_port: int, shop_port: int) -> None:
     erp.build_sqlite(erp_path(), records)
     async with AsyncExitStack() as stack:
         cms = await listen(stack, cms_app(records.customers, key("cms.token")), cms_port)
-        shop = await listen(stack, shop_app(records.products, key("shop.key")), shop_port)
+        shop = await listen(stack, shop_app(records.products, key("shop.key"), hook), shop_port)
         print(json.dumps({"cms": cms, "shop": shop, "erp": str(erp_path())}), flush=True)
         await stop.wait()
 
@@ -69,9 +72,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cms-port", type=int, default=CMS_PORT, help="0 picks a free one (default %(default)s)")
     parser.add_argument("--shop-port", type=int, default=SHOP_PORT, help="0 picks a free one (default %(default)s)")
+    parser.add_argument("--webhook", metavar="URL", default=WEBHOOK, help="whom the shop tells (default %(default)s)")
     options = parser.parse_args(argv)
     try:
-        asyncio.run(_serve(options.cms_port, options.shop_port))
+        asyncio.run(_serve(options.cms_port, options.shop_port, options.webhook))
     except OSError as error:
         print(f"serve.py: {error}", file=sys.stderr)
         return 3

@@ -8,14 +8,19 @@ from typing import Any
 from aiohttp import web
 
 from examples.sources.counted import counted_app
+from examples.sources.hook import Hook
 
 Row = dict[str, Any]
 
+COLUMNS = {"id", "sku", "name", "price", "category", "inventory", "provider"}
 MOST = 100  # products of one page, and ids of one batch
 
 
-def shop_app(products: list[Row], key: str) -> web.Application:
-    """The server; products added to `products`, or changed in it, are served from then on."""
+def shop_app(products: list[Row], key: str, hook: Hook | None = None) -> web.Application:
+    """The server; products added to `products`, or changed in it, are served from then on.
+
+    Changes over its API are told to `hook`.
+    """
 
     async def read_many(request: web.Request) -> web.Response:
         _authorize(request, key)
@@ -34,11 +39,57 @@ def shop_app(products: list[Row], key: str) -> web.Application:
             raise _error(web.HTTPNotFound, "no such product")
         return web.json_response(row)
 
+    async def change(request: web.Request) -> web.Response:
+        _authorize(request, key)
+        row = next((row for row in products if row["id"] == request.match_info.get("id")), None)
+        if row is None and request.method != "POST":
+            raise _error(web.HTTPNotFound, "no such product")
+        given = {} if request.method == "DELETE" else await _given(request, products)
+        what, row = _changed(products, row, given, request.method)
+        if hook is not None:
+            hook.tell(what, row)
+        return web.json_response(row)
+
     app = counted_app()
     app.router.add_get("/health", _health)
     app.router.add_get("/api/products", read_many)
     app.router.add_get("/api/products/{id}", read_one)
+    app.router.add_post("/api/products", change)
+    app.router.add_patch("/api/products/{id}", change)
+    app.router.add_delete("/api/products/{id}", change)
+    if hook is not None:
+        app.cleanup_ctx.append(hook.run)
     return app
+
+
+async def _given(request: web.Request, products: list[Row]) -> Row:
+    """The columns that a request gives; a new product needs an id that none bears."""
+    try:
+        given = await request.json()
+    except ValueError:
+        given = None
+    if not isinstance(given, dict) or not given.keys() <= COLUMNS:
+        raise _error(web.HTTPBadRequest, f"send an object with some of {', '.join(sorted(COLUMNS))}")
+    if request.method == "POST" and (not isinstance(given.get("id"), str) or not given["id"]):
+        raise _error(web.HTTPBadRequest, "a product has an id")
+    if request.method == "POST" and any(row["id"] == given["id"] for row in products):
+        raise _error(web.HTTPConflict, "there is such a product")
+    if request.method == "PATCH" and "id" in given:
+        raise _error(web.HTTPBadRequest, "the id of a product stays")
+    return given
+
+
+def _changed(products: list[Row], row: Row | None, given: Row, method: str) -> tuple[str, Row]:
+    """Make a change, and return what it is called and the product that it is about."""
+    if row is None:
+        made = dict.fromkeys(sorted(COLUMNS)) | given
+        products.append(made)
+        return "created", made
+    if method == "DELETE":
+        products[:] = [each for each in products if each is not row]
+        return "deleted", row
+    row.update(given)
+    return "updated", row
 
 
 async def _health(_: web.Request) -> web.Response:

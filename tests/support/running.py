@@ -22,6 +22,7 @@ from aiohttp import web
 from examples.sources import data, erp, serve
 from examples.sources.cms import cms_app
 from examples.sources.counted import QUERIES, REQUESTS
+from examples.sources.hook import Hook
 from examples.sources.shop import shop_app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +42,7 @@ class Sources:
     cms: web.Application
     shop: web.Application
     environment: dict[str, str]
+    hook: Hook = field(default_factory=lambda: Hook(""))
 
     def calls(self) -> int:
         return sum(self.cms[REQUESTS].values()) + sum(self.shop[REQUESTS].values())
@@ -163,13 +165,14 @@ async def example_sources(folder: Path) -> AsyncIterator[Sources]:
     erp.build_sqlite(path, records)
     async with AsyncExitStack() as stack:
         cms = cms_app(records.customers, serve.key("cms.token"))
-        shop = shop_app(records.products, serve.key("shop.key"))
+        hook = Hook(serve.key("shop-webhook.key"))
+        shop = shop_app(records.products, serve.key("shop.key"), hook)
         urls = {
             "CMS_URL": await serve.listen(stack, cms, 0),
             "SHOP_URL": await serve.listen(stack, shop, 0),
             "ERP_PATH": str(path),
         }
-        yield Sources(records, cms, shop, urls)
+        yield Sources(records, cms, shop, urls, hook)
 
 
 def example_tree(folder: Path) -> Path:

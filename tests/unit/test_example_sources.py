@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the example reads: the records, the two servers, the ERP's database, and the script that runs them all."""
 
+import asyncio
 import contextlib
 import csv
 import hashlib
+import hmac
 import json
 import os
 import re
@@ -23,11 +25,13 @@ from urllib.parse import unquote
 import aiohttp
 import psycopg
 import pytest
+from aiohttp import web
 
 from examples.run import main
 from examples.sources import data, erp, serve
 from examples.sources.cms import cms_app
 from examples.sources.counted import QUERIES, REQUESTS
+from examples.sources.hook import Hook
 from examples.sources.shop import shop_app
 from tests.support.postgres import embedded_dsn, fresh_database  # noqa: F401 - a fixture is used by its name
 
@@ -234,6 +238,49 @@ async def shop(http):
                 return answer.status, await answer.json()
 
         yield ask
+
+
+async def test_shop_tells_of_changes_signed_and_until_they_are_taken(http):
+    taken, refusals = [], [503, 429]
+
+    async def take(request):
+        if refusals:
+            return web.Response(status=refusals.pop())
+        body = await request.read()
+        signed = f"{request.headers['X-Shop-Time']}.".encode() + body
+        digest = hmac.new(b"s3cret", signed, hashlib.sha256).hexdigest()
+        assert request.headers["X-Shop-Signature"] == f"sha256={digest}"
+        taken.append(json.loads(body))
+        return web.Response(status=202)
+
+    mesh = web.Application()
+    mesh.router.add_post("/webhooks/products/Product", take)
+    products = [{"id": "p-1", "name": "saw"}]
+    async with contextlib.AsyncExitStack() as stack:
+        hook = Hook("s3cret", await serve.listen(stack, mesh, 0) + "/webhooks/products/Product")
+        url = await serve.listen(stack, shop_app(products, "k3y", hook), 0) + "/api/products"
+
+        async def change(method, path="", body=None, key="k3y"):
+            async with http.request(method, url + path, json=body, headers={"X-Shop-Key": key}) as answer:
+                return answer.status
+
+        assert await change("PATCH", "/p-1", {"name": "axe"}) == 200
+        assert await change("POST", "", {"id": "p-2", "name": "nail"}) == 200
+        assert await change("DELETE", "/p-1") == 200
+        refused = [("PATCH", "/p-2", {"colour": "red"}), ("PATCH", "/p-2", {"id": "p-3"}), ("POST", "", {"name": "x"})]
+        assert [await change(*each) for each in refused] == [400, 400, 400]
+        assert await change("POST", "", {"id": "p-2"}) == 409
+        assert await change("DELETE", "/p-9") == 404
+        assert await change("DELETE", "/p-2", key="wrong") == 401
+        while len(taken) < 3:
+            await asyncio.sleep(0.01)
+    told = [(each["type"], each["product"]["id"], each["product"]["name"]) for each in taken]
+    assert told == [
+        ("product.updated", "p-1", "axe"),
+        ("product.created", "p-2", "nail"),
+        ("product.deleted", "p-1", "axe"),
+    ]
+    assert len({each["id"] for each in taken}) == 3
 
 
 async def test_shop_pages(shop):

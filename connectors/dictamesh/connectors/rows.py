@@ -41,14 +41,15 @@ def _cell(name: str, place: str) -> Cell:
         value = row.get(name, MISSING)
         if value is MISSING:
             value = follow(row, name)
-        if isinstance(value, (dict, list)) and _deeper(value, MAX_DEPTH):
+        if isinstance(value, (dict, list)) and deeper(value, MAX_DEPTH):
             raise Terminal(Fault.INVALID_RESPONSE, place=place)
         return value
 
     return read
 
 
-def _deeper(value: Any, bound: int) -> bool:
+def deeper(value: Any, bound: int) -> bool:
+    """Say whether lists and objects are nested more than `bound` deep."""
     level = [value]
     for _ in range(bound):
         level = [

@@ -77,6 +77,7 @@ async def test_a_notification_wakes_and_none_is_needed(catalog: Pool) -> None:
             await lists.aclose()
     finally:
         listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
 
 
 async def test_a_group_goes_on_where_it_stood_and_only_one_owner_moves_it(catalog: Pool) -> None:
@@ -85,10 +86,14 @@ async def test_a_group_goes_on_where_it_stood_and_only_one_owner_moves_it(catalo
     async with catalog.transaction() as connection:
         await commit(connection, "readers", reached(first))
     assert await stored(catalog, "readers", TOPICS) == reached(first)
-    with pytest.raises(Overtaken):
+
+    async def late() -> None:
         async with catalog.transaction() as connection:
             await append_events(connection, [event("c-1")], TOPICS)
             await commit(connection, "readers", reached(first))
+
+    with pytest.raises(Overtaken):
+        await late()
     rest = await _read(catalog, "readers", 5)
     assert [each.envelope["metadata"]["n"] for each in first + rest] == [str(n) for n in range(10)]
     async with catalog.transaction() as connection:

@@ -74,13 +74,14 @@ class EntityAdapter:
         missing = [key for key in wanted if key not in found.rows]
         if not missing:
             return found
+        began = self.cache.l1.now() if self.cache is not None else 0.0
         whole = frozenset(each.name for each in self.entity.fields) if self.cache is not None else fields
         fresh = await self.by_values(self.entity.key, missing, Ask(whole), operation)
         found.rows.update({key: rows[:1] for key, rows in fresh.rows.items()})
         found.failed = fresh.failed
         if self.cache is not None:
             for key, rows in fresh.rows.items():
-                self.cache.put(key, rows[0])
+                self.cache.put(key, rows[0], began)
             stale = _stand_in(self.cache, fresh, found)
             if stale:
                 self.telemetry.looked_up(self.entity.address, "stale", stale)

@@ -60,9 +60,9 @@ class RowCache:
         row: Row = hit.value
         return row
 
-    def put(self, key: Key, row: Row) -> None:
-        """Keep a whole row for the entity's time to live."""
-        self.l1.put(self._prefix + canonical(key), row, self.entity.cache_ttl)
+    def put(self, key: Key, row: Row, read_at: float) -> None:
+        """Keep a whole row for the entity's time to live, unless it has changed since its reading began."""
+        self.l1.put(self._prefix + canonical(key), row, self.entity.cache_ttl, read_at)
         if self.watch is not None:
             self.watch.kept(key)
 

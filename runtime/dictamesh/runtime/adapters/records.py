@@ -42,8 +42,11 @@ def key_of(entity: EntityPlan, record: str) -> Key | None:
 
     None, too, where the key is personal data: a pseudonym leads nowhere, and of others nobody may ask here.
     """
-    if entity.surrogate is not None or key_is_personal(entity):
-        return None
+    return None if entity.surrogate is not None or key_is_personal(entity) else read_key(entity, record)
+
+
+def read_key(entity: EntityPlan, record: str) -> Key | None:
+    """Return the key whose canonical text is ``record``, whatever it may tell; None where it is no key."""
     parts: list[object] | None = [record] if len(entity.key) == 1 else _parts(record)
     key = key_values(entity, parts) if parts is not None else None
     return None if key is None or canonical(key) != record else key

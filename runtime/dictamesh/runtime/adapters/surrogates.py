@@ -2,7 +2,7 @@
 """Keys that are personal data are shown as pseudonyms, and rows are found by these (S6)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dictamesh.runtime.adapters.adapters import Adapters
@@ -31,11 +31,11 @@ class Surrogates:
         return pseudonym(self.keys[str(entity.surrogate)], self.mesh, canonical((value,)))
 
     async def find(
-        self, entity: EntityPlan, shown: Iterable[Key], fields: frozenset[str], adapters: Adapters, operation: Operation
+        self, entity: EntityPlan, shown: Iterable[Key], ask: Ask, adapters: Adapters, operation: Operation
     ) -> Found:
         """Return the rows whose pseudonyms are `shown`: a pseudonym leads nowhere, so the list is searched."""
         wanted = set(shown)
-        ask = Ask(fields | frozenset(entity.key), limit=operation.max_scan + 1)
+        ask = replace(ask, fields=ask.fields | frozenset(entity.key), limit=operation.max_scan + 1)
         rows = await adapters.rows(entity.address, ask, operation)
         if len(rows) > operation.max_scan:
             raise ReadFailed("SCAN_LIMIT")

@@ -16,6 +16,7 @@ from dictamesh.runtime.capture.contract import Seen
 _TAG = "$dictamesh"
 _READ: Mapping[str, Callable[[str], Any]] = {
     "bytes": base64.b64decode,
+    "text": lambda text: base64.b64decode(text).decode("utf-8", "surrogatepass"),
     "datetime": datetime.fromisoformat,
     "date": date.fromisoformat,
     "time": time.fromisoformat,
@@ -40,20 +41,25 @@ def unpacked(body: bytes) -> Seen:
     """Return the record that was packed; raises Unpackable."""
     try:
         read = {name: _read(value) for name, value in orjson.loads(body).items()}
-        return Seen(**{each.name: read[each.name] for each in fields(Seen)})
+        if not {"columns", "fields"} <= read.keys():
+            raise Unpackable("no packed record")
+        return Seen(**read)
     except (ValueError, TypeError, AttributeError, KeyError, ArithmeticError):
         raise Unpackable("no packed record") from None
 
 
 def _written(value: Any) -> Any:
     match value:
-        case Mapping() if _TAG in value:  # what looks like ours is not taken for it
-            return {_TAG: "mapping", "items": [[str(key), _written(each)] for key, each in value.items()]}
+        case Mapping() if _TAG in value or not all(_plain(str(key)) for key in value):
+            # what looks like ours is not taken for it
+            return {_TAG: "mapping", "items": [[_written(str(key)), _written(each)] for key, each in value.items()]}
         case Mapping():
             return {str(key): _written(each) for key, each in value.items()}
         case list() | tuple():
             return [_written(each) for each in value]
-        case None | bool() | str():
+        case str():
+            return value if _plain(value) else _tagged("text", _base64(value.encode("utf-8", "surrogatepass")))
+        case None | bool():
             return value
         case int() if -(2**63) <= value < 2**64:
             return value
@@ -68,7 +74,7 @@ def _scalar(value: Any) -> Any:
         case int() | float() | Decimal():
             return _tagged(type(value).__name__.lower(), repr(value) if isinstance(value, float) else str(value))
         case bytes() | bytearray() | memoryview():
-            return _tagged("bytes", base64.b64encode(bytes(value)).decode())
+            return _tagged("bytes", _base64(bytes(value)))
         case datetime() | date() | time():
             return _tagged(type(value).__name__, value.isoformat())
         case UUID():
@@ -76,7 +82,16 @@ def _scalar(value: Any) -> Any:
         case timedelta():
             return _tagged("microseconds", str(value // timedelta(microseconds=1)))
         case _:
-            return str(value)
+            return _written(str(value))
+
+
+def _plain(text: str) -> bool:
+    """Whether a text is no half of a surrogate pair, which UTF-8 does not hold."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def _tagged(kind: str, text: str) -> dict[str, str]:
@@ -92,5 +107,5 @@ def _read(value: Any) -> Any:
     if kind is None:
         return {key: _read(each) for key, each in value.items()}
     if kind == "mapping":
-        return {key: _read(each) for key, each in value["items"]}
+        return {_read(key): _read(each) for key, each in value["items"]}
     return _READ[kind](value["text"])

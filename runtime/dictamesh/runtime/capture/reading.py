@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-
 from dictamesh.runtime.adapters.cells import CellError, Key, Row
 from dictamesh.runtime.adapters.keys import canonical
 from dictamesh.runtime.adapters.mapping import RowMapping, row_mapping
 from dictamesh.runtime.adapters.records import RecordIds
 from dictamesh.runtime.capture.contract import Bad, Seen
 from dictamesh.runtime.capture.hashing import Hashes
+from dictamesh.runtime.capture.packing import packed
 from dictamesh.runtime.compile.plan import EntityPlan
 
 LONGEST_ID = 1024
@@ -67,6 +66,8 @@ class RecordReader:
         self._hashes = hashes
         self._whole = row_mapping(entity, [each.name for each in entity.fields], plain=True)
         self._key = row_mapping(entity, entity.key, plain=True)
+        # a column at fault is told rather than a field that is computed of it
+        self._names = [each.name for each in sorted(entity.fields, key=lambda each: each.column is None)]
 
     def read(self, seen: Seen, place: int, now: datetime) -> Read:
         """Read one record; `now` is what expressions take for the time."""
@@ -79,8 +80,8 @@ class RecordReader:
             return Gone(record, seen)
         if seen.present:
             return Present(record, place)
-        for name, value in row.items():
-            code = _fault(value)
+        for name in self._names:
+            code = _fault(row[name])
             if code is not None:
                 return self._spoiled(seen, record, "map", code, f"{self._entity.address}.{name}")
         return Live(record, seen, row, self._hashes.packed(record, row))
@@ -104,7 +105,7 @@ class RecordReader:
         return mapping.row(raw, {"now": now, "today": now.date()})
 
     def _spoiled(self, seen: Seen, record: str | None, stage: str, rule: str, address: str) -> Spoiled:
-        body = _body(seen)
+        body = packed(seen)
         bad = Bad(
             stage="key" if stage == "key" else "map",
             rule=f"{rule} {address}",
@@ -113,7 +114,9 @@ class RecordReader:
             body=body,
             key=record,
         )
-        return Spoiled(record, bad, self._hashes.of_bad(rule.encode() + b" " + address.encode() + b" " + body))
+        # what came is the same, however it came
+        same = packed(replace(seen, traceparent=None, origin="", event_id=None))
+        return Spoiled(record, bad, self._hashes.of_bad(f"{rule} {address} ".encode() + same))
 
 
 _TEXTS = {
@@ -163,21 +166,3 @@ def _fault(value: Any) -> str | None:
     if isinstance(value, list):
         return next((code for each in value if (code := _fault(each)) is not None), None)
     return None
-
-
-def _body(seen: Seen) -> bytes:
-    given = seen.columns if seen.columns is not None else seen.fields
-    try:
-        return orjson.dumps(given, default=_as_text, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)
-    except TypeError:  # whole numbers beyond 64 bits, halves of surrogate pairs
-        return orjson.dumps({str(name): ascii(value) for name, value in (given or {}).items()})
-
-
-def _as_text(value: Any) -> str:
-    match value:
-        case bytes() | bytearray() | memoryview():
-            return bytes(value).hex()
-        case CellError():
-            return value.code
-        case _:
-            return str(value)

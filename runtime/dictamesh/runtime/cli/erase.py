@@ -25,7 +25,7 @@ from dictamesh.runtime.lifecycle.sources import Sources
 from dictamesh.runtime.lifecycle.subjects import Subject, UnknownSubject, subject
 from dictamesh.runtime.mesh.attestation import head_signer, ledger_of, replay_erasures
 from dictamesh.runtime.mesh.failure import StartFailed
-from dictamesh.runtime.mesh.keys import audit_key, needed_keys, signs_here
+from dictamesh.runtime.mesh.keys import audit_key, needed_keys, seal, signs_here
 from dictamesh.runtime.mesh.lines import close_lines, open_line
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.resilience import Listeners
@@ -91,12 +91,13 @@ async def _erase(pool: Pool, plan: Plan, resolver: Resolver, data_dir: Path, who
     names = [plan.mesh.audit.key, *(entity.surrogate for entity in plan.entities.values())]
     keys = needed_keys(plan, resolver, names)
     key, ledger = audit_key(plan, keys, data_dir), ledger_of(plan, resolver, data_dir)
+    opened = seal(plan, resolver, data_dir)
     await replay_erasures(pool, plan, ledger, key)
     async with AsyncExitStack() as stack:
         lines = await _lines(plan, whom, resolver, stack)
         sources = Sources(plan, lines, surrogates(plan, keys))
         try:
-            erased = await Eraser(pool, plan, sources, ledger, key).erase(whom, order)
+            erased = await Eraser(pool, plan, sources, ledger, key, opened).erase(whom, order)
         except OSError as error:
             raise StartFailed(
                 f"the erasure ledger {ledger.path} cannot be written ({error.strerror})",

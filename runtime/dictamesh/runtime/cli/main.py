@@ -28,6 +28,7 @@ COMMANDS = {
     "token": "turn tokens back into what they stand for",
     "audit": "verify, read or export the audit log",
     "erase": "erase a data subject in all products, or show how erasures stand",
+    "dlq": "show, retry or drop records that no event could be made of",
     "retention": "take out what is older than its contract allows",
     "contract-test": "hold a product against its contract",
     "state": "show where captured sources stand, or make their capture begin anew",

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from dictamesh.runtime.compile import changes_sdl
 from dictamesh.runtime.compile.catalog_sdl import ROOT_FIELD
 from dictamesh.runtime.compile.catalog_sdl import SDL as CATALOG
 from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan, LinkPlan
@@ -54,6 +55,7 @@ def sdl(entities: Mapping[str, EntityPlan]) -> str:
         if entity.address in pointed_at:
             blocks.append(_relation_filter(entity))
     blocks += _filters(ordered)
+    blocks += changes_sdl.blocks(ordered)
     return "\n\n".join((*blocks, CATALOG))
 
 
@@ -65,7 +67,8 @@ def type_names(entity: EntityPlan) -> tuple[str, ...]:
     inner = [f.graphql for f in _below(entity.fields) if f.members]
     enums = [name for f in _below(entity.fields) if f.enum for name in (f.graphql, f"{f.graphql}Filter")]
     inputs = [f"{entity.name}{suffix}" for suffix in ("Filter", "RelationFilter", "Order")]
-    return (entity.name, *inner, *enums, *inputs)
+    heard = (changes_sdl.change_type(entity),) if entity.changes is not None else ()
+    return (entity.name, *inner, *enums, *inputs, *heard)
 
 
 def shared_names() -> frozenset[str]:
@@ -73,7 +76,9 @@ def shared_names() -> frozenset[str]:
     builtin = ("Int", "Float", "String", "Boolean", "ID")
     scalars = (*SCALARS, *builtin)
     catalog = _TYPES.findall(CATALOG)
-    return frozenset((*scalars, *(f"{name}Filter" for name in scalars), "Query", "SortDirection", *catalog))
+    return frozenset(
+        (*scalars, *(f"{name}Filter" for name in scalars), "Query", "SortDirection", *catalog, *changes_sdl.RESERVED)
+    )
 
 
 def _description(text: str, indent: str = "") -> str:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who reads the event log: the catalog, caches, subscribers, hooks."""
+"""The mesh's own consumers of the event log: catalog, caches, subscriptions, notification hooks."""

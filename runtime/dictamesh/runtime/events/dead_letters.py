@@ -84,6 +84,7 @@ async def put(
     """
     if not bad:
         return
+    bad = [_keepable(each) for each in bad]
     merged = _merged((seal.fingerprint(*_identity(entity, each)).hex(), each) for each in bad)
     rows = [
         {
@@ -140,6 +141,16 @@ def _identity(entity: str, each: DeadLetter) -> Iterable[bytes]:
         yield each.key.encode()
     else:
         yield from (b"", each.origin.encode(), each.body or b"")
+
+
+def _keepable(bad: DeadLetter) -> DeadLetter:
+    """A letter whose texts the database can hold."""
+    key = None if bad.key is None else _text(bad.key)
+    return replace(bad, rule=_text(bad.rule), error=_text(bad.error), origin=_text(bad.origin), key=key)
+
+
+def _text(text: str) -> str:
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def _merged(bad: Iterable[tuple[str, DeadLetter]]) -> dict[str, DeadLetter]:

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Following the event log: in order per partition, from where a group stands (EV-10, EV-14, EV-17).
 
-A notification only wakes; what is there is decided by asking, once a second at least, so that a lost one costs a second.
+A notification only wakes; what is there is decided by asking, once a second at least: a lost one costs that second.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -34,7 +34,8 @@ _HEADS = b"""
 SELECT topic, partition, next_offset FROM dictamesh_event_partitions WHERE topic = ANY(%(topics)s)
 """
 _READ = b"""
-SELECT l.* FROM unnest(%(topics)s::text[], %(partitions)s::integer[], %(offsets)s::bigint[]) AS p (topic, partition, first)
+SELECT l.*
+  FROM unnest(%(topics)s::text[], %(partitions)s::integer[], %(offsets)s::bigint[]) AS p (topic, partition, first)
  CROSS JOIN LATERAL (
         SELECT topic, partition, "offset", event_id, event_type, entity_type, entity_id, changed_fields,
                event_payload AS envelope, event_timestamp AS timestamp, ingested_at, catalog_id
@@ -202,7 +203,7 @@ async def follow(
     start: str | Positions,
     ear: Ear | None = None,
     limit: int = 500,
-) -> AsyncIterator[list[LoggedEvent]]:
+) -> AsyncGenerator[list[LoggedEvent], None]:
     """Yield what the log holds from `start` on, and whatever comes, in lists that are never empty.
 
     `start` is a group, which moves on by `commit` in the transaction that holds what it did, or positions. A list holds
@@ -212,7 +213,9 @@ async def follow(
         yield events
 
 
-async def watch(following: Following, ear: Ear | None = None, every: float = EVERY) -> AsyncIterator[list[LoggedEvent]]:
+async def watch(
+    following: Following, ear: Ear | None = None, every: float = EVERY
+) -> AsyncGenerator[list[LoggedEvent], None]:
     """Yield what follows, as `follow` does."""
     waiting = ear.waiter() if ear is not None else contextlib.nullcontext(asyncio.Event())
     with waiting as woken:

@@ -48,7 +48,7 @@ def check_cost(operation: PreparedOperation) -> int:
     below, a count 1, and what the catalog holds as much as rows. Raises GatewayError LIMIT_EXCEEDED, which names the
     list to limit and a limit that would pass, or VALIDATION_ERROR.
     """
-    root = operation.schema.query_type
+    root = operation.schema.get_root_type(operation.operation.operation)
     if root is None:
         raise GatewayError("INTERNAL_ERROR")
     selections = operation.operation.selection_set

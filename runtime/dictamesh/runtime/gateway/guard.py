@@ -30,6 +30,12 @@ from dictamesh.runtime.gateway.variables import coerce
 from dictamesh.specs.model.mesh import Gateway as Settings
 
 MOST_ERRORS = 10
+_NOT_HERE = {
+    OperationType.QUERY: "A query is answered once; send it to POST /graphql.",
+    OperationType.MUTATION: "There are no mutations here; only queries are served.",
+    OperationType.SUBSCRIPTION: "There are no subscriptions here; they are served over WebSocket "
+    "(graphql-transport-ws) and to whoever accepts text/event-stream.",
+}
 CACHED_TOKENS = 50_000
 """Tokens of all documents kept; a token of a parsed document takes about one kB."""
 
@@ -53,21 +59,26 @@ class Guard:
         self._cache: OrderedDict[str, _Checked] = OrderedDict()
         self._cached_tokens = 0
 
+    def kind(self, text: str, operation_name: str | None = None) -> OperationType:
+        """Return which kind of operation a request runs; raises as `prepare` does."""
+        return _choose(self._checked(text).operations, operation_name).operation
+
     def prepare(
-        self, text: str, variables: Mapping[str, Any] | None = None, operation_name: str | None = None
+        self,
+        text: str,
+        variables: Mapping[str, Any] | None = None,
+        operation_name: str | None = None,
+        kind: OperationType = OperationType.QUERY,
     ) -> PreparedOperation:
-        """Return the operation to run.
+        """Return the operation to run, which is of the given kind.
 
         Raises GatewayError LIMIT_EXCEEDED, PARSE_FAILED or VALIDATION_ERROR; `Refused` where several faults were found.
         """
-        checked = self._cache.get(text)
-        if checked is None:
-            checked = self._check(text)
-            self._keep(text, checked)
-        else:
-            self._cache.move_to_end(text)
+        checked = self._checked(text)
         given = dict(variables or {})
         operation = _choose(checked.operations, operation_name)
+        if operation.operation is not kind:
+            raise GatewayError("VALIDATION_ERROR", _NOT_HERE[operation.operation])
         prepared = PreparedOperation(
             text=text,
             document=checked.document,
@@ -82,11 +93,20 @@ class Guard:
         check_cost(prepared)
         return prepared
 
+    def _checked(self, text: str) -> _Checked:
+        checked = self._cache.get(text)
+        if checked is None:
+            checked = self._check(text)
+            self._keep(text, checked)
+        else:
+            self._cache.move_to_end(text)
+        return checked
+
     def _check(self, text: str) -> _Checked:
         tokens = scan(text, self._limits.tokens)
         document = _parsed(text, self._suggest)
         check_document(document, self._limits)
-        faults = validate(self._schema, document, self._rules, max_errors=MOST_ERRORS)
+        faults = self._faults(document)
         if faults:
             entries = [query_entry("VALIDATION_ERROR", fault, self._suggest) for fault in faults]
             raise Refused("VALIDATION_ERROR", entries)
@@ -97,6 +117,12 @@ class Guard:
         }
         fragments = {n.name.value: n for n in document.definitions if isinstance(n, FragmentDefinitionNode)}
         return _Checked(document, operations, fragments, tokens)
+
+    def _faults(self, document: DocumentNode) -> list[GraphQLError]:
+        try:
+            return validate(self._schema, document, self._rules, max_errors=MOST_ERRORS)
+        except GraphQLError as fault:  # the rule of the single root field evaluates directives, and has no variables
+            return [fault]
 
     def _keep(self, text: str, checked: _Checked) -> None:
         weight = _weight(text, checked)
@@ -136,8 +162,6 @@ def _choose(
         if operation_name not in operations:
             raise GatewayError("VALIDATION_ERROR", "The document holds no operation of the name in operationName.")
         chosen = operations[operation_name]
-    if chosen.operation is not OperationType.QUERY:
-        raise GatewayError("VALIDATION_ERROR", f"There are no {chosen.operation.value}s here; only queries are served.")
     return chosen
 
 

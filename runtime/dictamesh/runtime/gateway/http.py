@@ -21,6 +21,10 @@ from dictamesh.runtime.gateway.requests import (
     wants_page,
 )
 from dictamesh.runtime.gateway.serving import Gateway, Response, Serving, answer, observe, refusal
+from dictamesh.runtime.gateway.subscriptions import sse, websocket
+from dictamesh.runtime.gateway.subscriptions.running import Caller, Subscriptions
+from dictamesh.runtime.gateway.subscriptions.sse import wants_events
+from dictamesh.runtime.gateway.subscriptions.websocket import wants_websocket
 from dictamesh.runtime.gateway.writing import write
 from dictamesh.runtime.governance.principal import Principal
 from dictamesh.runtime.governance.refusals import PurposeRefused, Unauthenticated
@@ -33,16 +37,25 @@ _LOG = logging.getLogger(__name__)
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
-def routes(gateway: Gateway) -> list[web.RouteDef]:
+def lasts(request: web.Request) -> bool:
+    """Say whether a request is answered for as long as its client stays."""
+    return request.path == PATH and (wants_websocket(request) or wants_events(request.headers.get("Accept")))
+
+
+def routes(gateway: Gateway, subscriptions: Subscriptions | None = None) -> list[web.RouteDef]:
     """Return the routes of the gateway.
 
     Run the application with `handler_cancellation=True`, so that a client that goes away cancels its operation (S23).
     """
 
     async def post(request: web.Request) -> web.StreamResponse:
+        if subscriptions is not None and lasts(request):
+            return await _streamed(subscriptions, request)
         return await _respond(gateway.current, request)
 
     async def get(request: web.Request) -> web.StreamResponse:
+        if subscriptions is not None and lasts(request):
+            return await (websocket.serve if wants_websocket(request) else _streamed)(subscriptions, request)
         current = gateway.current
         if current.settings.page and "query" not in request.query and wants_page(request.headers.get("Accept")):
             return web.Response(body=page().body, headers=dict(page().headers))
@@ -72,6 +85,21 @@ async def _respond(current: Serving, request: web.Request) -> web.StreamResponse
             response = refusal(error, info)
             observe(current, response, 0.0)
         return _written(current, request, response, media or JSON, info, well_formed=well_formed)
+
+
+async def _streamed(subscriptions: Subscriptions, request: web.Request) -> web.StreamResponse:
+    current = subscriptions.gateway.current
+    with trace.within(trace.begin(request.headers.get("traceparent"))) as span:
+        info = RequestInfo(span.trace_id, span.span_id, "sse")
+        try:
+            caller = Caller(request.headers.copy(), await _principal(current, request), current)
+            asked = await _asked(current, request)
+        except GatewayError as error:
+            response = refusal(error, info)
+            observe(current, response, 0.0)
+            return _written(current, request, response, JSON, info, well_formed=False)
+        headers = {**_HEADERS, **cors.headers(current.settings.cors, request.headers.get("Origin"))}
+        return await sse.serve(subscriptions, request, asked, caller, info, headers)
 
 
 async def _asked(current: Serving, request: web.Request) -> GraphqlRequest:

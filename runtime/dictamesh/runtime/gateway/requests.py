@@ -71,7 +71,7 @@ async def from_body(request: web.Request, limit: int) -> GraphqlRequest:
         raise bad_request("Send the request in UTF-8.", 415)
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise bad_request("Send the request without a content encoding.", 415)
-    return _parameters(_json(await _body(request, limit), "The request body"))
+    return parameters(_json(await _body(request, limit), "The request body"))
 
 
 async def _body(request: web.Request, limit: int) -> bytes:
@@ -103,7 +103,7 @@ def from_query(request: web.Request, limit: int) -> GraphqlRequest:
     for name in ("variables", "extensions"):
         if name in found:
             found[name] = _json(found[name].encode(errors="replace"), f"The parameter {name}")
-    return _parameters(found)
+    return parameters(found)
 
 
 def _json(text: bytes, what: str) -> Any:
@@ -114,7 +114,8 @@ def _json(text: bytes, what: str) -> Any:
     raise bad_request(f"{what} is not JSON.")  # outside: the cause would carry the text
 
 
-def _parameters(body: Any) -> GraphqlRequest:
+def parameters(body: Any) -> GraphqlRequest:
+    """Check the parameters of a request; raises GatewayError."""
     if isinstance(body, list):
         raise bad_request("Batches are not served; send one operation per request.")
     if not isinstance(body, dict):

@@ -1,17 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway: a plan that is being served, and operations answered on it."""
 
+import contextlib
 import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 from graphql import GraphQLSchema
 
 from dictamesh.runtime.compile.plan import Plan
-from dictamesh.runtime.gateway.contract import Authenticate, Node, Outcome, PreparedOperation, RequestInfo, Run
+from dictamesh.runtime.gateway.contract import (
+    Authenticate,
+    Node,
+    Outcome,
+    PreparedOperation,
+    RequestInfo,
+    Run,
+    Subscribe,
+)
 from dictamesh.runtime.gateway.engines.core import CoreEngine
 from dictamesh.runtime.gateway.engines.engine import Completed, Engine
 from dictamesh.runtime.gateway.engines.select import select_engine
@@ -52,6 +62,7 @@ class Serving:
     run: Run
     authenticate: Authenticate
     observed: Observed
+    subscribe: Subscribe | None = None
     introspections: OrderedDict[tuple[str, str | None], Completed] = field(default_factory=OrderedDict)
 
 
@@ -59,25 +70,37 @@ def unobserved(_outcome: str, _seconds: float, _codes: Iterable[str]) -> None:
     """Count nothing."""
 
 
-def serving(plan: Plan, run: Run, authenticate: Authenticate, observed: Observed = unobserved) -> Serving:
-    """Build what serves a plan; raises EngineUnavailable where `gateway.engine` is not installed.
+def serving(
+    plan: Plan,
+    run: Run,
+    authenticate: Authenticate,
+    observed: Observed = unobserved,
+    subscribe: Subscribe | None = None,
+) -> Serving:
+    """Build what serves a plan; without `subscribe` there are no subscriptions.
+
+    Raises EngineUnavailable where `gateway.engine` is not installed.
 
     It takes about two seconds for 1,000 entities, without waiting.
     """
     settings = plan.mesh.gateway
     schema = build_schema(plan)
     engine = select_engine(settings.engine, schema)
-    return Serving(plan, settings, schema, Guard(schema, settings), engine, run, authenticate, observed)
+    return Serving(plan, settings, schema, Guard(schema, settings), engine, run, authenticate, observed, subscribe)
 
 
 class Gateway:
     """Answers operations on the plan being served, which may be exchanged at any time.
 
-    Operations under way end on the plan they began with.
+    Operations under way end on the plan they began with. `held` keeps open for a block what the current plan reads
+    with.
     """
 
-    def __init__(self, current: Serving) -> None:
+    def __init__(
+        self, current: Serving, held: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
+    ) -> None:
         self._current = current
+        self.held = held
 
     @property
     def current(self) -> Serving:

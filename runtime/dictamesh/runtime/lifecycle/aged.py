@@ -9,6 +9,9 @@ from psycopg import sql
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import Plan
 
+DELIVERIES = 7.0
+"""Days for which a webhook's delivery is known: the id of an older one may come again."""
+_DAY = 86_400
 _BATCH = 5000
 _THERE = b"SELECT to_regclass(%(table)s) IS NOT NULL AS there"
 
@@ -29,9 +32,13 @@ class Aged:
         return where.as_bytes()
 
 
-def aged_tables(_plan: Plan) -> tuple[Aged, ...]:
+def aged_tables(plan: Plan) -> tuple[Aged, ...]:
     """Return what a mesh keeps for a time only, the event log apart, whose topics say it themselves."""
-    return ()
+    letters = plan.mesh.events.dead_letters.keep / _DAY
+    return (
+        Aged("dictamesh_dead_letters", "last_failed_at", letters),
+        Aged("dictamesh_webhook_deliveries", "received_at", DELIVERIES),
+    )
 
 
 async def count_aged(pool: Pool, aged: Aged, now: datetime) -> int:

@@ -8,6 +8,7 @@ only read: a receipt stays pending, with owner and deadline, until a later run f
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 import psycopg
@@ -18,6 +19,9 @@ from dictamesh.runtime.audit.chain import Entry as AuditEntry
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.catalog.subject_keys import destroy_key
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
+from dictamesh.runtime.events.kept_letters import forget
+from dictamesh.runtime.events.mentions import mentions
+from dictamesh.runtime.events.seal import Seal
 from dictamesh.runtime.governance.audit import AuditRow
 from dictamesh.runtime.governance.subjects import key_id, record_token
 from dictamesh.runtime.lifecycle.ledger import Entry, LedgerFile, Standing, standings, store
@@ -60,13 +64,17 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Eraser:
-    """Erases in one mesh; `key` makes tokens, `ledger` is the file outside the database."""
+    """Erases in one mesh; `key` makes tokens, `ledger` is the file outside the database.
+
+    `seal` opens bodies of dead letters; without it all those of the entities concerned are destroyed.
+    """
 
     pool: Pool
     plan: Plan
     sources: SourceReader
     ledger: LedgerFile
     key: bytes = field(repr=False)
+    seal: Seal | None = None
 
     async def erase(self, subject: Subject, order: Order) -> Erased:
         """Erase what the mesh keeps, ask what sources hold, and record it; a second run does what is left.
@@ -88,11 +96,12 @@ class Eraser:
             await connection.execute(_LOCK, (token,))
             destroyed = await destroy_key(connection, token, subject.kind)
             done = await self._withdrawn(connection, found, announcers)
+            emptied = await self._emptied(connection, subject, found)
             receipts = tuple(self._receipts(found, done))
             if told:
                 await store(connection, entry, [receipt.counts() for receipt in receipts])
             certificate: Sequence[AuditEntry] = ()
-            if told or destroyed or any(done.values()):
+            if told or destroyed or emptied or any(done.values()):
                 rows = certificate_rows(self.plan, token, found, order.by)
                 certificate = (await append_rows(connection, rows)).entries
         return Erased(entry if told else _of(earlier, entry), receipts, destroyed, tuple(certificate))
@@ -133,6 +142,17 @@ class Eraser:
             ids = sorted(concerned.records)
             done[address] = await withdraw(connection, entity.name, ids, announcers[address], "erasure")
         return done
+
+    async def _emptied(
+        self, connection: psycopg.AsyncConnection[TupleRow], subject: Subject, found: Mapping[str, Found]
+    ) -> int:
+        """Destroy what dead letters hold of the subject, and return how many did."""
+        emptied = 0
+        for address, concerned in sorted(found.items()):
+            keys = sorted(concerned.records)
+            holds = partial(mentions, text=subject.text)
+            emptied += await forget(connection, self.plan.name, address, keys, self.seal, holds)
+        return emptied
 
     def _receipts(self, found: Mapping[str, Found], done: Mapping[str, Withdrawn]) -> Iterable[Receipt]:
         for name in sorted({self.plan.entities[address].product for address in found}):

@@ -15,6 +15,7 @@ from dictamesh.runtime.audit.append import append_rows
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.catalog.subject_keys import destroy_key
 from dictamesh.runtime.compile.plan import Plan
+from dictamesh.runtime.events.kept_letters import forget
 from dictamesh.runtime.governance.subjects import key_id, record_token
 from dictamesh.runtime.lifecycle.erasure import certificate_rows
 from dictamesh.runtime.lifecycle.ledger import Entry, LedgerFile, Records, store, stored_entries
@@ -84,6 +85,8 @@ async def _again(
     for product, name, tokens in _by_entity(last.records):
         ids = await _matching(connection, f"{product}#{name}", name, tokens, key)
         done += await withdraw(connection, name, ids, announcers.get(name), "erasure")
+        # the ledger holds no id to look for in them, and what they hold was a failure before the backup
+        await forget(connection, plan.name, f"{product}#{name}", ids, None, lambda _: True)
     for entry in history:
         await store(connection, entry, [], replayed=True)
     addresses = [f"{product}#{name}" for product, name, _ in _by_entity(last.records)]

@@ -114,3 +114,5 @@ def _topics(plan: Plan, now: datetime) -> Iterable[TopicAge]:
     for entity in plan.entities.values():
         topic = entity.topic
         yield TopicAge(topic.name, now - timedelta(seconds=topic.retention), "compact" in topic.cleanup)
+    dead = plan.mesh.events.dead_letters
+    yield TopicAge(dead.topic, now - timedelta(seconds=dead.keep))

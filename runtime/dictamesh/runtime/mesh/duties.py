@@ -13,6 +13,7 @@ from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.lease import leased
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import Plan
+from dictamesh.runtime.events.kept_letters import pending
 from dictamesh.runtime.lifecycle.aged import aged_tables
 from dictamesh.runtime.lifecycle.caches import drop_erased
 from dictamesh.runtime.lifecycle.ledger import erased_since, standings
@@ -50,6 +51,7 @@ class Duties:
             self._repeat(self.retain, lambda: self.plan().mesh.retention.every, _FIRST_RETENTION),
             self._repeat(self.follow_erasures, lambda: _FOLLOW),
             self._repeat(self.count_erasures, lambda: _COUNT),
+            self._repeat(self.count_letters, lambda: _COUNT, _FOLLOW),
         ]
 
     async def sign(self) -> None:
@@ -102,6 +104,12 @@ class Duties:
         if overdue > self._overdue:
             _LOG.warning("erasures are overdue; see 'dictamesh-runtime erase list'", extra={"count": overdue})
         self._overdue = overdue
+
+    async def count_letters(self) -> None:
+        """Tell how many dead letters of each entity wait."""
+        found = await pending(self.pool, self.plan().name)
+        for address, entity in self.plan().entities.items():
+            self.metrics.set("dead_letters_pending", found.get(address, 0), entity.product, entity.name)
 
     def _tell(self, done: Retained) -> None:
         counts = {

@@ -4,6 +4,7 @@
 import logging
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import time
 from typing import Any
@@ -13,15 +14,23 @@ from dictamesh.runtime.adapters.surrogates import surrogates
 from dictamesh.runtime.bus.payload import PolicyPayloads
 from dictamesh.runtime.capture.contract import Kind, Recorded, Recorder, StateId
 from dictamesh.runtime.capture.hashing import hashing_key, key_name
+from dictamesh.runtime.capture.kafka import kafka
+from dictamesh.runtime.capture.letters import KeptLetters
 from dictamesh.runtime.capture.poll import poll
-from dictamesh.runtime.capture.recorder import CatalogRecorder, DeadLetters, Told
+from dictamesh.runtime.capture.recorder import CatalogRecorder, DeadLetters
 from dictamesh.runtime.capture.running import Captures, WayMaker
 from dictamesh.runtime.capture.snapshot import snapshot
+from dictamesh.runtime.capture.webhook.building import receivers
+from dictamesh.runtime.capture.webhook.receiver import Receiver, Receivers
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
 from dictamesh.runtime.events.payload import PayloadMaker
+from dictamesh.runtime.events.seal import Seal
 from dictamesh.runtime.governance.authenticate import mask_keys
+from dictamesh.runtime.mesh.foreign import ForeignSchemas, brokers_of, followed
+from dictamesh.runtime.mesh.hooks import webhook_secrets
+from dictamesh.runtime.mesh.keys import seal
 from dictamesh.runtime.mesh.lines import lines_of
 from dictamesh.runtime.mesh.payloads import payload_maker
 from dictamesh.runtime.mesh.references import Resolver
@@ -40,18 +49,34 @@ class Events:
     resolver: Resolver
     data_dir: Path
     captures: Captures = field(init=False)
+    receivers: Receivers = field(init=False)
+    schemas: ForeignSchemas = field(init=False)
     _world: World = field(init=False)
-    _key: bytes = field(init=False, repr=False)
+    key: bytes = field(init=False, repr=False)
     _payload: PolicyPayloads | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.receivers = Receivers(counted=partial(self.metrics.count, "webhook_deliveries_total"))
+        self.schemas = ForeignSchemas(self.resolver)
 
     async def begin(self, world: World) -> list[Coroutine[Any, Any, None]]:
         """Start with the plan that is served first, and return what is to run."""
         self._world = world
-        self._key = hashing_key(world.audit_key)
-        makers: Mapping[Kind, WayMaker] = {"poll": poll, "snapshot": snapshot}
-        self.captures = Captures(self.pool, makers, self.recorder, key_name(self._key), Capturing(self.metrics))
+        self.key = hashing_key(world.audit_key)
+        makers: Mapping[Kind, WayMaker] = {
+            "poll": poll,
+            "snapshot": snapshot,
+            "kafka": kafka(lambda entity: brokers_of(self._world.plan, self.resolver, entity), self.schemas.schema),
+        }
+        self.captures = Captures(self.pool, makers, self.recorder, key_name(self.key), Capturing(self.metrics))
         await self.use(world)
         return [self.captures.run()]
+
+    def check(self, plan: Plan) -> None:
+        """See that a plan can be used: that its references lead to something; raises StartFailed."""
+        webhook_secrets(plan, self.resolver)
+        for entity in followed(plan):
+            brokers_of(plan, self.resolver, entity)
 
     async def use(self, world: World) -> None:
         """Go on with another plan, which is served already: what cannot be noted now is noted by the next one."""
@@ -60,14 +85,18 @@ class Events:
             await self.captures.use(world.plan, lines_of(world.lines))
         except CatalogUnavailable as error:
             _LOG.warning("capture of removed products is not noted as paused", extra={"reason": str(error)})
+        self.receivers.use(self._taking(world.plan))
+        await self.schemas.use(world.plan)
+
+    async def close(self) -> None:
+        """Take no more webhooks, and wait until those that were taken in are recorded."""
+        await self.receivers.close()
+        await self.schemas.close()
 
     def recorder(self, plan: Plan, entity: EntityPlan, epoch: int | None = None) -> Recorder:
         """Return what records changes of an entity; without an epoch it is nobody's alone, as for webhooks."""
-        keys = mask_keys(plan.mesh.security, self.resolver.secrets(plan.mesh.security))
-        ids = RecordIds(surrogates(plan, keys))
-        made = CatalogRecorder(
-            self.pool, plan, entity, ids, self._key, self.payload(plan), dead=self.dead_letters(plan)
-        )
+        ids = self.ids(plan)
+        made = CatalogRecorder(self.pool, plan, entity, ids, self.key, self.payload(plan), dead=self.dead_letters(plan))
         return made if epoch is None else made.owned_by(epoch)
 
     def payload(self, plan: Plan) -> PayloadMaker:
@@ -76,9 +105,23 @@ class Events:
             self._payload = payload_maker(plan, self.resolver, self.data_dir)
         return self._payload
 
-    def dead_letters(self, plan: Plan) -> DeadLetters:  # noqa: ARG002
+    def dead_letters(self, plan: Plan) -> DeadLetters:
         """Return what keeps bad records."""
-        return Told()
+        return KeptLetters(self.seal(plan), plan.mesh.events.dead_letters.topic)
+
+    def seal(self, plan: Plan) -> Seal:
+        """Return what seals the bodies of dead letters; raises StartFailed."""
+        return seal(plan, self.resolver, self.data_dir)
+
+    def _taking(self, plan: Plan) -> dict[tuple[str, str], Receiver]:
+        secrets = webhook_secrets(plan, self.resolver)
+        return receivers(
+            plan, self.pool, self.seal(plan), secrets, self.ids(plan), lambda entity: self.recorder(plan, entity)
+        )
+
+    def ids(self, plan: Plan) -> RecordIds:
+        """Return how records are named; raises StartFailed."""
+        return RecordIds(surrogates(plan, mask_keys(plan.mesh.security, self.resolver.secrets(plan.mesh.security))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +158,10 @@ def _labels(state: StateId) -> tuple[str, str, str]:
 async def begin_events(events: Events, world: World) -> list[Coroutine[Any, Any, None]]:
     """Start everything of events and return what is to run."""
     return await events.begin(world)
+
+
+def resting(pool: Pool, resolver: Resolver, data_dir: Path, audit_key: bytes) -> Events:
+    """Return what a command needs of events: recorders, names of records, the seal. Nothing is started."""
+    events = Events(pool, Metrics(), resolver, data_dir)
+    events.key = hashing_key(audit_key)
+    return events

@@ -4,12 +4,14 @@
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from dictamesh.runtime.adapters.telemetry import Several
+from dictamesh.runtime.capture.webhook.receiver import PATH as WEBHOOKS
 from dictamesh.runtime.catalog.catalog import Catalog
 from dictamesh.runtime.catalog.health import probe
 from dictamesh.runtime.catalog.recording.usage import UsageCounts
@@ -23,6 +25,7 @@ from dictamesh.runtime.mesh.api import api
 from dictamesh.runtime.mesh.attestation import attest, renew
 from dictamesh.runtime.mesh.build import Built, build_file
 from dictamesh.runtime.mesh.bus_metrics import BusMetrics
+from dictamesh.runtime.mesh.consuming import Consuming, begin_consumers
 from dictamesh.runtime.mesh.drift import compare
 from dictamesh.runtime.mesh.duties import Duties, begin
 from dictamesh.runtime.mesh.events import Events, begin_events
@@ -87,6 +90,7 @@ class RunningMesh:
         self.built = start.built
         self.ear = Ear(store.pool)
         self.publishing = Publishing(store.pool, self.resolver, BusMetrics(metrics), self._seal, self.ear)
+        self.consuming = Consuming(store.pool, metrics, self.resolver, self._data_dir, self.ear)
         audit = CountedAudit(store.audit, metrics)
         self.catalog = Catalog(
             store.pool,
@@ -131,7 +135,9 @@ class RunningMesh:
         self._use(self.world)
         for work in await begin_events(self.events, self.world):
             self._spawn(work)
-        self.gateway = Gateway(self.world.serving)
+        self.gateway = Gateway(self.world.serving, self._reading)
+        for work in await begin_consumers(self.consuming, self.world, self.gateway, self.l1):
+            self._spawn(work)
         _LOG.info("gateway ready", extra={"count": len(self.start.plan.entities)})
         await self._listen(self.start.settings)
         self.recorder.begin()
@@ -156,7 +162,10 @@ class RunningMesh:
 
     async def _listen(self, settings: Runtime) -> None:
         routes = api(lambda: self.world, self.store.signer)
-        app = application(self.gateway, routes, self.catalog, lambda: self.world, self.checks, self.metrics, self.drain)
+        heard = self.consuming.subscriptions
+        app = application(heard, routes, self.catalog, lambda: self.world, self.checks, self.metrics, self.drain)
+        app.add_routes(self.events.receivers.routes())
+        self.metrics.allow_routes([WEBHOOKS])
         metrics = listen(metrics_app(self.metrics), settings.host, settings.metrics_port)
         self.metrics_http = await listening(metrics, settings.host, settings.metrics_port, "--metrics-port")
         self.http = await listening(serve(app, settings), settings.host, settings.port, "--port")
@@ -202,10 +211,12 @@ class RunningMesh:
         try:
             new = await self._make(plan, old)
             await self.publishing.check(plan)
+            self.events.check(plan)
             await self._register(plan)
             if self.store.heads is not None:
                 renew(self.store.heads, plan, self.resolver, self._data_dir)
             self.publishing.use(plan)
+            await self.consuming.use(new)
         except StartFailed as failure:
             telling.failed("the changed specs cannot be served; the mesh goes on as it was", failure)
             if new is not None:
@@ -224,6 +235,8 @@ class RunningMesh:
         """Drain, then close everything; return how many operations were cut off (AR-8)."""
         self.drain.begin_drain()
         self.metrics.set("ready", 0)
+        if hasattr(self.consuming, "subscriptions"):
+            await self.consuming.subscriptions.drain(_CLOSING)
         left = await self.drain.wait(max(self.start.settings.shutdown_timeout - _CLOSING, 0))
         for task in list(self._tasks):
             task.cancel()
@@ -231,6 +244,7 @@ class RunningMesh:
         for port in (getattr(self, "http", None), getattr(self, "metrics_http", None)):
             if port is not None:
                 await port.close()
+        await self.events.close()
         if hasattr(self, "world"):
             await self.world.retire(None, 0.1)
         await self.recorder.close()
@@ -279,6 +293,9 @@ class RunningMesh:
     async def _watch(self) -> None:
         async for _ in changes(self.start.config, lambda: self.built.loaded):
             await self.reload("watch")
+
+    def _reading(self) -> AbstractContextManager[None]:
+        return self.world.held()
 
     def _moved(self, name: str, state: str) -> None:
         self.metrics.breaker_moved(name, state)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The HTTP application of a running mesh: GraphQL, catalog, audit, health."""
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 
@@ -12,8 +13,10 @@ from dictamesh.runtime.catalog.rest.api import api_routes
 from dictamesh.runtime.catalog.rest.faults import RequestRefused
 from dictamesh.runtime.catalog.rest.route import Route
 from dictamesh.runtime.catalog.rest.serving import Authenticate, faults
+from dictamesh.runtime.gateway.http import lasts
 from dictamesh.runtime.gateway.http import routes as gateway_routes
 from dictamesh.runtime.gateway.serving import Gateway
+from dictamesh.runtime.gateway.subscriptions.running import Subscriptions
 from dictamesh.runtime.governance.refusals import PurposeRefused, Unauthenticated
 from dictamesh.runtime.mesh.sight import Eyes
 from dictamesh.runtime.mesh.world import World
@@ -26,7 +29,7 @@ Current = Callable[[], World]
 
 
 def application(
-    gateway: Gateway,
+    subscriptions: Subscriptions,
     api: Sequence[Route],
     catalog: Catalog,
     current: Current,
@@ -35,8 +38,9 @@ def application(
     drain: Drain,
 ) -> web.Application:
     """Build the application; `current` gives what is being served."""
+    gateway = subscriptions.gateway
     app = web.Application(middlewares=[_observed(metrics, drain, current), faults()], client_max_size=0)
-    app.add_routes(gateway_routes(gateway))
+    app.add_routes(gateway_routes(gateway, subscriptions))
     app.add_routes(api_routes(api, catalog, _authenticate(gateway, current)))
     app.add_routes(health_routes(checks))
     app.router.add_get("/", _front)
@@ -52,7 +56,10 @@ def _observed(metrics: Metrics, drain: Drain, current: Current) -> Middleware:
     @web.middleware
     async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
         started, status = time.perf_counter(), 500
-        with drain.operation(), current().held():  # a reload leaves the lines open for whom it meets under way
+        with contextlib.ExitStack() as held:
+            if not lasts(request):  # what lasts says goodbye by itself, and holds a plan only while it reads
+                held.enter_context(drain.operation())
+                held.enter_context(current().held())  # a reload leaves the lines open for whom it meets under way
             try:
                 response = await handler(request)
                 status = response.status

@@ -17,6 +17,7 @@ from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.gateway.contract import Authenticate, Run
 from dictamesh.runtime.gateway.engines.tartiflette import EngineUnavailable
 from dictamesh.runtime.gateway.execution.run import Execution, make_run
+from dictamesh.runtime.gateway.execution.watching import make_subscribe
 from dictamesh.runtime.gateway.reveal import Revealer, revealer
 from dictamesh.runtime.gateway.serving import Observed, Serving, serving, unobserved
 from dictamesh.runtime.governance.access import AccessCache
@@ -131,7 +132,8 @@ def _world(plan: Plan, needs: Needs, lines: Lines, secrets: dict[str, str]) -> W
         execution = replace(execution, sections={CATALOG: catalog_section(needs.catalog, seen.of)})
     run = make_run(execution)
     try:
-        served = serving(plan, needs.followed(run, plan), needs.admitted(authenticator.principal), needs.observed)
+        admitted = needs.admitted(authenticator.principal)
+        served = serving(plan, needs.followed(run, plan), admitted, needs.observed, make_subscribe(execution))
     except EngineUnavailable as missing:
         raise StartFailed("gateway.engine: tartiflette is not installed", str(missing)) from None
     reveals = revealer(plan, access.access, keys, needs.audit)

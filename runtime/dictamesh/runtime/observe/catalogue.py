@@ -48,6 +48,8 @@ def _histogram(name: str, text: str, *labels: str, buckets: tuple[float, ...] = 
     return Metric(name, Kind.HISTOGRAM, text, labels, buckets)
 
 
+WAITS = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+_GROUPED = ("group", "outcome")
 CAPTURE = ("product", "entity", "way")
 RULE_LABELS = ("product", "entity", "rule")
 
@@ -79,12 +81,21 @@ METRICS: tuple[Metric, ...] = (
     _counter("retention_removed_total", "What retention took out.", "what"),
     _gauge("erasures_pending", "Erasures of data subjects that some source still has to follow."),
     _gauge("erasures_overdue", "Those of them whose deadline is over."),
+    _counter("webhook_deliveries_total", "Webhook deliveries, by what became of them.", "product", "entity", "outcome"),
     _counter("reloads_total", "Changes of the configuration seen, by what became of them.", "outcome"),
     _gauge("plan_info", "1 for the plan that runs, by the start of its hash.", "hash"),
     _gauge("entity_info", "1 for each entity of the plan that runs.", "server", "product", "entity"),
     _gauge("quality_pass_rate", "Share of rows that meet a rule at its last check, or 1 or 0.", *RULE_LABELS),
     _gauge("quality_rule_met", "1 where a rule was met at its last check, 0 where it was not.", *RULE_LABELS),
     _counter("quality_checks_total", "Checks of quality rules by this process.", *RULE_LABELS, "outcome"),
+    _counter("consumed_events_total", "Events that groups of the mesh have read, by what became of them.", *_GROUPED),
+    _gauge("consumer_lag", "Events that a group has not read yet.", "group"),
+    _histogram("capture_delay_seconds", "From a change in a source to its event in the log.", "product", buckets=WAITS),
+    _counter("cache_invalidations_total", "Cached rows dropped because their record changed.", "entity"),
+    _gauge("subscriptions_active", "Subscriptions under way.", "transport"),
+    _counter("subscriptions_ended_total", "Subscriptions by how they ended.", "outcome"),
+    _counter("subscription_messages_total", "Messages sent to subscribers.", "transport"),
+    _histogram("subscription_delay_seconds", "From a change in a source to its message.", "transport", buckets=WAITS),
     _counter("events_published_total", "Events of the log by what became of them on the bus.", "topic", "outcome"),
     _gauge("relay_lag_events", "Events of the log that are still to be published.", "topic"),
     _gauge("relay_waiting", "1 for what keeps the relay from publishing.", "reason"),
@@ -133,9 +144,23 @@ OUTCOMES: Mapping[str, tuple[str, ...]] = {
     "lineage_received_total": ("taken", "known", "refused"),
     "audit_heads_total": ("signed", "unchanged", "failed", "unpublished"),
     "retention_runs_total": ("done", "elsewhere", "failed"),
+    "webhook_deliveries_total": (
+        "accepted",
+        "duplicate",
+        "stale",
+        "invalid",
+        "unsigned",
+        "refused",
+        "too_large",
+        "busy",
+        "unavailable",
+        "failed",
+    ),
     "captured_changes_total": ("created", "updated", "deleted", "unchanged", "bad"),
     "capture_failures_total": ("source", "catalog", "ousted", "key", "lost", "ended", "error"),
     "reloads_total": ("applied", "unchanged", "refused", "invalid", "failed"),
+    "consumed_events_total": ("handled", "dead"),
+    "subscriptions_ended_total": ("complete", "refused", "slow", "expired", "drained", "failed"),
     "catalog_entries_total": ("written", "dropped"),
     "events_published_total": ("published", "invalid", "failed"),
 }
@@ -149,6 +174,8 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "way": ("poll", "snapshot", "webhook", "postgres", "kafka"),
     "layer": ("l1", "l2", "l3"),
     "sink": ("http", "file", "catalog"),
+    "transport": ("ws", "sse"),
+    "group": ("metadata-catalog-consumer", "hooks"),
     "reason": ("registry", "schema", "broker", "topic"),
     "to_state": ("closed", "half-open", "open"),
 }

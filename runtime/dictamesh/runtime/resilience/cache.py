@@ -9,6 +9,9 @@ from typing import Any
 from dictamesh.runtime.resilience.clock import MONOTONIC, Clock
 from dictamesh.runtime.resilience.settings import Cache
 
+FORGOTTEN = 10_000
+"""Changed keys that are remembered for reads under way; behind them nothing that was read before is kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
@@ -56,6 +59,9 @@ class L1:
         self._stale_for = settings.stale_for
         self._clock = clock
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._forgotten: OrderedDict[str, float] = OrderedDict()
+        self._prefixes_forgotten: dict[str, float] = {}
+        self._all_forgotten_at = -1.0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -75,11 +81,20 @@ class L1:
         self._entries.move_to_end(key)
         return Hit(entry.value, now - entry.put_at, stale)
 
-    def put(self, key: str, value: Any, ttl: float) -> None:
-        """Keep `value` for `ttl` seconds. Raises ValueError for None: the absence of a row is not cached."""
+    def now(self) -> float:
+        """Return the clock of the cache, for `put`."""
+        return self._clock.now()
+
+    def put(self, key: str, value: Any, ttl: float, read_at: float | None = None) -> None:
+        """Keep `value` for `ttl` seconds, unless it was read before it was said to have changed.
+
+        `read_at`: when reading it began, by `now`. Raises ValueError for None: the absence of a row is not cached.
+        """
         if value is None:
             raise ValueError("absent rows are not cached")
         now = self._clock.now()
+        if read_at is not None and self._forgotten_since(key, read_at):
+            return
         if key not in self._entries and len(self._entries) >= self._size:
             self._make_room(now)
         self._entries[key] = _Entry(value, now, now + ttl)
@@ -88,6 +103,23 @@ class L1:
     def delete(self, key: str) -> bool:
         """Drop one entry; return whether there was one."""
         return self._entries.pop(key, None) is not None
+
+    def forget(self, key: str) -> bool:
+        """Drop an entry that has changed at its source, and what reads under way will bring of it."""
+        self._forgotten[key] = self._clock.now()
+        self._forgotten.move_to_end(key)
+        if len(self._forgotten) > FORGOTTEN:
+            _, self._all_forgotten_at = self._forgotten.popitem(last=False)
+        return self.delete(key)
+
+    def forget_all(self, prefix: str) -> None:
+        """Keep nothing that reads under way will bring of a namespace: it is not known which entry has changed."""
+        self._prefixes_forgotten[prefix] = self._clock.now()
+
+    def _forgotten_since(self, key: str, read_at: float) -> bool:
+        if self._all_forgotten_at >= read_at or self._forgotten.get(key, -1.0) >= read_at:
+            return True
+        return any(at >= read_at and key.startswith(prefix) for prefix, at in self._prefixes_forgotten.items())
 
     def delete_prefix(self, prefix: str, where: Callable[[Any], bool] = lambda _value: True) -> int:
         """Drop all entries whose key starts with `prefix` and whose value `where` accepts, and return how many.

@@ -71,6 +71,7 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "introspection": "Whether clients may read the schema.",
         "limits": "What one operation may ask for.",
         "cors": "Web origins that may call.",
+        "subscriptions": "Bounds of subscriptions.",
     },
     "Limits": {
         "maxLimit": "The highest `limit` that may be asked for.",

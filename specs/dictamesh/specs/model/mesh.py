@@ -85,6 +85,20 @@ class Cors(Part):
     max_age: Duration = 600.0
 
 
+class Subscriptions(Part):
+    """Subscriptions of the GraphQL endpoint, over WebSocket and as server-sent events."""
+
+    max: Annotated[int, Field(ge=0, description="subscriptions of one process at most; 0: none")] = 1000
+    per_connection: Annotated[int, Field(ge=1, le=1000, description="operations of one WebSocket at most")] = 20
+    keep_alive: Annotated[PositiveDuration, Field(description="how often a quiet connection is written to")] = 15.0
+    patience: Annotated[
+        PositiveDuration, Field(description="how long a message may wait for a client to take it; then it is cut off")
+    ] = 10.0
+    recheck: Annotated[
+        PositiveDuration, Field(description="how often the credentials of a subscriber are checked anew")
+    ] = 60.0
+
+
 class Gateway(Part):
     """The GraphQL endpoint."""
 
@@ -94,6 +108,7 @@ class Gateway(Part):
     explain: Names = Field(default=(), description="roles whose callers may ask why an answer is as it is")
     limits: Limits = Limits()
     cors: Cors = Cors()
+    subscriptions: Subscriptions = Subscriptions()
 
 
 class Pool(Part):

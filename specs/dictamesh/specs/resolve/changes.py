@@ -19,6 +19,7 @@ from dictamesh.specs.resolve.declared import check_declared, check_each
 from dictamesh.specs.resolve.naming import TOPIC, topic_name
 from dictamesh.specs.resolve.sensitivity import Vocabulary
 from dictamesh.specs.resolve.servers import UNKNOWN
+from dictamesh.specs.resolve.webhooks import check_webhook, check_words
 from dictamesh.specs.resolved import Declared, ResolvedEntity
 from dictamesh.specs.suggest import suggest
 from dictamesh.specs.types import Kind
@@ -96,6 +97,8 @@ def _check_hook(names: Iterable[str], site: Site, entities: Mapping[str, Resolve
 def _check_ways(entity: ResolvedEntity, changes: Changes, site: Site, mesh: Declared[Mesh], findings: Findings) -> None:
     ways = [name for name in WAYS if getattr(changes, name) is not None]
     _check_together(entity, ways, site, findings)
+    if changes.webhook is not None:
+        check_webhook(changes.webhook, site / "webhook", findings)
     if entity.server.manifest is UNKNOWN:
         return
     if changes.poll is not None:
@@ -126,6 +129,8 @@ def _check_kafka(kafka: KafkaChanges, site: Site, mesh: Declared[Mesh], findings
     if not TOPIC.match(kafka.topic):
         hint = "Up to 249 letters, digits, '.', '_' and '-'."
         findings.error("DM606", site / "topic", f"'{kafka.topic}' is no name for a topic", hint)
+    if kafka.event is not None:
+        check_words(kafka.event, site / "event", findings)
     if not mesh.sound(mesh.site / "events"):
         return
     if kafka.bootstrap is None and events.kafka is None:

@@ -12,7 +12,19 @@ from dictamesh.specs.resolved import Field, Link, ResolvedEntity
 from dictamesh.specs.types import Kind, Type
 
 RESERVED_TYPES = frozenset(
-    {"Query", "Mutation", "Subscription", "SortDirection", "String", "Int", "Float", "Boolean", "ID"}
+    {
+        "Query",
+        "Mutation",
+        "Subscription",
+        "ChangeEvent",
+        "ChangeType",
+        "SortDirection",
+        "String",
+        "Int",
+        "Float",
+        "Boolean",
+        "ID",
+    }
     | {"Long", "Decimal", "Bytes", "Date", "Time", "DateTime", "JSON"}
     | {"_Any", "_Entity", "_Service", "FieldSet"}  # of the federation specification
 )
@@ -96,7 +108,9 @@ def _check_entities(entities: Iterable[ResolvedEntity], findings: Findings) -> l
 def _types_of(entity: ResolvedEntity) -> Iterator[tuple[str, Site]]:
     name = entity.model.name
     yield name, entity.site / "name"
-    for suffix in ("Filter", "RelationFilter", "Order"):
+    suffixes = ("Filter", "RelationFilter", "Order")
+    declared = (entity.product.source.__pydantic_extra__ or {}).get(name)
+    for suffix in (*suffixes, "Change") if declared is not None and declared.changes is not None else suffixes:
         yield name + suffix, entity.site / "name"
     for field in entity.fields.values():
         yield from _nested_types(name, (field.name,), field)

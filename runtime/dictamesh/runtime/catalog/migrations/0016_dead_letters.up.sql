@@ -44,3 +44,23 @@ CREATE UNIQUE INDEX idx_dictamesh_dead_letters_fingerprint ON dictamesh_dead_let
     WHERE status = 'pending';
 CREATE INDEX idx_dictamesh_dead_letters_entity ON dictamesh_dead_letters (mesh, entity, last_failed_at);
 CREATE INDEX idx_dictamesh_dead_letters_age ON dictamesh_dead_letters (last_failed_at);
+
+CREATE TABLE dictamesh_webhook_deliveries (
+    mesh        text        NOT NULL,
+    entity      text        NOT NULL,
+    id          bytea       NOT NULL,
+    record      bytea,
+    cursor      numeric,
+    received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT pk_dictamesh_webhook_deliveries PRIMARY KEY (mesh, entity, id),
+    CONSTRAINT chk_dictamesh_webhook_deliveries_cursor CHECK (cursor IS NULL OR record IS NOT NULL)
+);
+COMMENT ON TABLE dictamesh_webhook_deliveries IS
+    'DictaMesh: deliveries that were recorded, so that a second one adds nothing and a late one undoes nothing.';
+COMMENT ON COLUMN dictamesh_webhook_deliveries.id IS 'DictaMesh: keyed hash of what makes the delivery known.';
+COMMENT ON COLUMN dictamesh_webhook_deliveries.record IS 'DictaMesh: keyed hash of the key of the record.';
+COMMENT ON COLUMN dictamesh_webhook_deliveries.cursor IS
+    'DictaMesh: how far the record had grown: the cursor column as a number, a time in microseconds since 1970.';
+CREATE INDEX idx_dictamesh_webhook_deliveries_record ON dictamesh_webhook_deliveries (mesh, entity, record, cursor)
+    WHERE record IS NOT NULL;
+CREATE INDEX idx_dictamesh_webhook_deliveries_age ON dictamesh_webhook_deliveries (received_at);

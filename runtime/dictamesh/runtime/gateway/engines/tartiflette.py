@@ -109,7 +109,12 @@ class _Scalar:
 
 def _sdl(schema: GraphQLSchema) -> str:
     """Print the types without directives; tartiflette's grammar has no `repeatable`."""
-    kept = (t for t in schema.type_map.values() if not is_introspection_type(t) and not is_specified_scalar_type(t))
+    others = (schema.subscription_type,)  # served by the default engine, whatever the mesh asks for
+    kept = (
+        t
+        for t in schema.type_map.values()
+        if t not in others and not is_introspection_type(t) and not is_specified_scalar_type(t)
+    )
     return "\n\n".join(map(print_type, kept))
 
 

@@ -31,11 +31,15 @@ class _Fetch:
 async def execute(roots: tuple[RootPick, ...], context: Context) -> Node:
     """Fetch everything that `roots` select and return the root of the answer."""
     root = Node()
-    branches = [each for found in await gathered(root_tasks(roots, context, root)) for each in found]
+    await descend([each for found in await gathered(root_tasks(roots, context, root)) for each in found], context)
+    return root
+
+
+async def descend(branches: list[Branch], context: Context) -> None:
+    """Fetch what lies below rows that are there."""
     while branches:
         fetches = _merged(branches, context)
         branches = [each for found in await gathered([partial(_run, f, context) for f in fetches]) for each in found]
-    return root
 
 
 def _merged(branches: list[Branch], context: Context) -> list[_Fetch]:

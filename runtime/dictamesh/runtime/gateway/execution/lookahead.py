@@ -9,9 +9,12 @@ from graphql import FieldNode, GraphQLObjectType, get_named_type
 from graphql.execution.collect_fields import collect_fields, collect_sub_fields
 from graphql.execution.values import get_argument_values
 
+from dictamesh.runtime.adapters.keys import canonical
+from dictamesh.runtime.compile import changes_sdl
 from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan, LinkPlan, Plan
 from dictamesh.runtime.gateway.contract import PreparedOperation
-from dictamesh.runtime.gateway.execution.picks import EntityPick, FieldPick, LinkPick, Page, Path, RootPick
+from dictamesh.runtime.gateway.errors import GatewayError
+from dictamesh.runtime.gateway.execution.picks import EntityPick, FieldPick, LinkPick, Page, Path, RootPick, WatchPick
 from dictamesh.runtime.gateway.execution.sections import SectionPick, Sections
 
 Nodes = list[FieldNode]
@@ -22,6 +25,7 @@ class Names:
     """What the GraphQL names of a plan stand for."""
 
     roots: Mapping[str, tuple[str, EntityPlan]]
+    changed: Mapping[str, EntityPlan]
     entities: Mapping[str, EntityPlan]
     fields: Mapping[str, Mapping[str, FieldPlan]]  # by address, then name
     links: Mapping[str, Mapping[str, LinkPlan]]
@@ -36,7 +40,8 @@ def names(plan: Plan) -> Names:
         roots[f"{entity.plural}Count"] = ("count", entity)
     fields = {address: {each.name: each for each in entity.fields} for address, entity in plan.entities.items()}
     links = {address: {each.name: each for each in entity.links} for address, entity in plan.entities.items()}
-    return Names(roots, plan.entities, fields, links)
+    changed = {changes_sdl.changed(entity): entity for entity in changes_sdl.watched(plan.entities.values())}
+    return Names(roots, changed, plan.entities, fields, links)
 
 
 def look_ahead(operation: PreparedOperation, known: Names) -> tuple[RootPick, ...]:
@@ -44,6 +49,13 @@ def look_ahead(operation: PreparedOperation, known: Names) -> tuple[RootPick, ..
     walker = _Walker(operation, known)
     picks = [walker.root(root, key, nodes) for root, key, nodes in _selected(operation)]
     return tuple(pick for pick in picks if pick is not None)
+
+
+def watch_pick(operation: PreparedOperation, known: Names) -> WatchPick:
+    """Return what a subscription selects; raises GatewayError where its root field is switched off."""
+    for root, key, nodes in _selected(operation):
+        return _Walker(operation, known).watched(root, key, nodes)
+    raise GatewayError("VALIDATION_ERROR", "The subscription selects no field.")
 
 
 def section_picks(operation: PreparedOperation, sections: Sections) -> tuple[SectionPick, ...]:
@@ -59,7 +71,7 @@ def section_picks(operation: PreparedOperation, sections: Sections) -> tuple[Sec
 
 def _selected(operation: PreparedOperation) -> Iterator[tuple[GraphQLObjectType, str, Nodes]]:
     """Yield the root type with the key and the nodes of each root field; `__` fields are the engine's own."""
-    root = operation.schema.query_type
+    root = operation.schema.get_root_type(operation.operation.operation)
     if root is None:
         return
     found = collect_fields(
@@ -87,6 +99,25 @@ class _Walker:
         if kind == "one":
             return RootPick(key, path, "one", entity, id=tuple(args[name] for name in entity.key), below=below)
         return RootPick(key, path, "list", entity, page=_page(args), below=below)
+
+    def watched(self, parent: GraphQLObjectType, key: str, nodes: Nodes) -> WatchPick:
+        entity = self.known.changed[nodes[0].name.value]
+        args = self._arguments(parent, nodes)
+        given = [args.get(name) for name in changes_sdl.key_arguments(entity)]
+        named = [value for value in given if value is not None]
+        if named and len(named) < len(given):
+            raise GatewayError("VALIDATION_ERROR", f"{key}: name all parts of the key, or none.")
+        events: dict[str, tuple[tuple[str, str], ...]] = {}
+        below: dict[str, EntityPick] = {}
+        message, selected = self._below(parent, nodes) or (parent, {})
+        for name, each in selected.items():
+            if each[0].name.value == changes_sdl.NODE:
+                below[name] = self._entity(message, each, entity, (key, name))
+            else:
+                _, parts = self._below(message, each) or (message, {})
+                events[name] = tuple((at, one[0].name.value) for at, one in parts.items())
+        record = canonical(tuple(named)) if named else None
+        return WatchPick(key, entity, record, _page(args), args.get(changes_sdl.AFTER), events, below)
 
     def _arguments(self, parent: GraphQLObjectType, nodes: Nodes) -> Mapping[str, Any]:
         return get_argument_values(parent.fields[nodes[0].name.value], nodes[0], dict(self.operation.variables))

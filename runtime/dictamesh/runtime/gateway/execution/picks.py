@@ -65,6 +65,26 @@ class RootPick:
     below: EntityPick | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class WatchPick:
+    """The root field of a subscription; `events` and `nodes` hold what is selected of each, by response key."""
+
+    key: str
+    entity: EntityPlan
+    record: str | None
+    page: Page
+    after: str | None
+    events: dict[str, tuple[tuple[str, str], ...]]  # response key, name
+    nodes: dict[str, EntityPick]
+
+    @property
+    def roots(self) -> tuple[RootPick, ...]:
+        """The same as root fields of a query, for the rules on uses of fields."""
+        kind: Literal["one", "list"] = "list" if self.record is None else "one"
+        below: list[EntityPick | None] = [*self.nodes.values()] or [None]
+        return tuple(RootPick(self.key, (self.key,), kind, self.entity, page=self.page, below=each) for each in below)
+
+
 def entity_picks(roots: tuple[RootPick, ...]) -> Iterator[EntityPick]:
     """Yield every selection of an entity, parents first."""
     waiting = [root.below for root in roots if root.below is not None]

@@ -84,7 +84,7 @@ async def _rows(picks: list[RootPick], context: Context, root: Node) -> list[Bra
     may = all(allowed(pick.below, context) for pick in picks if pick.below)
     found = Found()
     if may:
-        found = await _keyed(entity, [pick.id for pick in picks], fields, context)
+        found = await keyed(entity, [pick.id for pick in picks], Ask(fields), context)
     branches: list[Branch] = []
     for pick in picks:
         if pick.below is None or not may:
@@ -94,11 +94,12 @@ async def _rows(picks: list[RootPick], context: Context, root: Node) -> list[Bra
     return branches
 
 
-async def _keyed(entity: EntityPlan, keys: list[Key], fields: frozenset[str], context: Context) -> Found:
+async def keyed(entity: EntityPlan, keys: list[Key], ask: Ask, context: Context) -> Found:
+    """Return the rows by what is shown as their keys; never raises `ReadFailed`."""
     if entity.surrogate is None:
-        return await rows_by_values(entity.address, entity.key, keys, Ask(fields), context)
+        return await rows_by_values(entity.address, entity.key, keys, ask, context)
     try:
-        return await context.view.surrogates.find(entity, keys, fields, context.adapters, context.operation)
+        return await context.view.surrogates.find(entity, keys, ask, context.adapters, context.operation)
     except ReadFailed as failure:
         found = Found()
         found.fail(keys, failure)

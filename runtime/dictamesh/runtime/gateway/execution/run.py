@@ -78,13 +78,13 @@ def make_run(execution: Execution) -> Run:
     pseudonyms = surrogates(execution.plan, execution.keys)
 
     async def run(operation: PreparedOperation, principal: Principal, info: RequestInfo) -> Outcome:
-        return await _Running(execution, known, pseudonyms, principal, info).outcome(operation)
+        return await Running(execution, known, pseudonyms, principal, info).outcome(operation)
 
     return run
 
 
 @dataclass(slots=True)
-class _Running:
+class Running:
     """One operation under way."""
 
     execution: Execution
@@ -101,15 +101,15 @@ class _Running:
         explain = self._explanation(roots)
         refused = forbidden_uses(roots, access, execution.plan.entities)
         if refused:
-            await self._record(refusals(refused, execution.plan.entities, self._occasion()))
+            await self.record(refusals(refused, execution.plan.entities, self.occasion()))
             entity = execution.plan.entities[refused[0].address.rpartition(".")[0]]
             raise GatewayError("FORBIDDEN", message("FORBIDDEN", field=f"{entity.name}.{refused[0].name}"))
-        context = self._context(operation, access)
+        context = self.context(operation, access)
         root = await self._fetched(operation, roots, context)
         picks = list(entity_picks(roots))
-        await self._record(reads(picks, context.served, access, self._occasion()))
+        await self.record(reads(picks, context.served, access, self.occasion()))
         execution.used(self.principal, used_addresses(roots, execution.plan.entities))
-        return Outcome(root, {**_extensions(picks, context), **explain})
+        return Outcome(root, {**extensions(picks, context), **explain})
 
     def _explanation(self, roots: tuple[RootPick, ...]) -> dict[str, Any]:
         if not self.info.explain:
@@ -137,23 +137,26 @@ class _Running:
         await gathered(calls)
         return root
 
-    def _context(self, operation: PreparedOperation, access: Access) -> Context:
+    def context(self, operation: PreparedOperation, access: Access, at_once: int = 1) -> Context:
+        """Return what the levels of the operation share; it answers for `at_once` operations of its kind."""
         now = self.execution.now()
         shared = Operation(
             shown=shown_rows(access, self.execution.plan),
             parameters={**access.parameters, "now": now, "today": now.date()},
-            spent=Spent(operation.limits.rows),
+            spent=Spent(operation.limits.rows * at_once),
             max_scan=operation.limits.max_scan,
             salt=self.execution.salt,
         )
         view = View(access, shared.parameters, self.pseudonyms)
         return Context(self.execution.adapters, view, shared, operation.limits, self.execution.follower)
 
-    def _occasion(self) -> Occasion:
+    def occasion(self) -> Occasion:
+        """Return what audit rows of the operation share."""
         elapsed = (time.monotonic() - self.started) * 1000
         return Occasion(self.principal, self.execution.plan.hash, self.info.trace_id, elapsed, self.execution.audit_key)
 
-    async def _record(self, rows: list[AuditRow]) -> None:
+    async def record(self, rows: list[AuditRow]) -> None:
+        """Write audit rows; raises GatewayError where they cannot be and the mesh then withholds answers."""
         if not rows:
             return
         try:
@@ -164,7 +167,8 @@ class _Running:
                 raise GatewayError("INTERNAL_ERROR", _UNAUDITED, http_status=503) from None
 
 
-def _extensions(picks: Iterable[EntityPick], context: Context) -> dict[str, Any]:
+def extensions(picks: Iterable[EntityPick], context: Context) -> dict[str, Any]:
+    """Return what an answer says of itself (S10, S19, S25)."""
     found: dict[str, Any] = {}
     if policy := context.view.access.report(_selected(picks)):
         found["policy"] = policy

@@ -187,4 +187,18 @@ CODES: tuple[Code, ...] = (
         " one.",
         "Declare the field that holds it under subjects, or encrypt nothing.",
     ),
+    Code(
+        "DM155",
+        "webhook that can be replayed",
+        "A signature that covers no time is right for ever: whoever records a delivery can send it again. Its id makes"
+        " it known for seven days, and what it tells may be older than what is known.",
+        "Add `timestamp` where the sender signs one.",
+        Severity.NOTE,
+    ),
+    Code(
+        "DM156",
+        "webhook that cannot be read",
+        "Names of headers that nobody can send, or a word that means two kinds of change.",
+        "Correct the key.",
+    ),
 )

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A subscription under way: changes in, messages out, as whoever subscribed may hear them at that moment."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from graphql import OperationType
+
+from dictamesh.runtime.gateway.contract import Change, NotNow, Outcome, PreparedOperation, RequestInfo, Watch
+from dictamesh.runtime.gateway.engines.core import CoreEngine
+from dictamesh.runtime.gateway.errors import GatewayError
+from dictamesh.runtime.gateway.requests import GraphqlRequest
+from dictamesh.runtime.gateway.serving import Gateway, Serving
+from dictamesh.runtime.gateway.subscriptions.contract import BadCursor, ChangeLog, Observer, Transport
+from dictamesh.runtime.gateway.writing import write
+from dictamesh.runtime.governance.principal import Principal
+from dictamesh.runtime.governance.refusals import IssuerUnavailable, PurposeRefused, Unauthenticated
+from dictamesh.runtime.observe import trace
+
+_LOG = logging.getLogger(__name__)
+
+AT_ONCE = 100
+"""Changes that are read, masked and held for one subscriber at a time."""
+_PATIENCE = (0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between questions to a source that does not answer
+_CHANGED = "The mesh has changed so that this subscription cannot go on; subscribe anew."
+
+
+class Expired(Exception):  # noqa: N818 - says what happened
+    """The credentials of a subscriber are no longer accepted; the text is one of ours."""
+
+
+@dataclass(slots=True)
+class Caller:
+    """Who subscribed; the credentials are checked again and again."""
+
+    headers: Mapping[str, str]
+    principal: Principal
+    serving: Serving
+    checked: float = field(default_factory=time.monotonic)
+
+    async def now(self, current: Serving) -> Principal:
+        """Return who calls by what is served now; raises Expired."""
+        if current is self.serving and time.monotonic() - self.checked < current.settings.subscriptions.recheck:
+            return self.principal
+        try:
+            self.principal = await current.authenticate(self.headers)
+        except IssuerUnavailable:
+            pass  # nothing is known of the credentials; the next check decides
+        except Unauthenticated as error:
+            raise Expired(error.reason) from None
+        except PurposeRefused as error:
+            raise Expired(error.reason) from None
+        self.serving, self.checked = current, time.monotonic()
+        return self.principal
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An answer to one change: JSON in UTF-8, and the cursor behind it."""
+
+    body: bytes
+    cursor: str
+    at: datetime
+
+
+@dataclass(slots=True)
+class Subscriptions:
+    """All subscriptions of a process."""
+
+    gateway: Gateway
+    log: ChangeLog
+    observer: Observer = field(default_factory=Observer)
+    draining: bool = False
+    _active: dict[Transport, int] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def admit(self, transport: Transport) -> None:
+        """Count one more; raises GatewayError where there are too many, or none may begin."""
+        limit = self.gateway.current.settings.subscriptions.max
+        if self.draining:
+            raise GatewayError("SOURCE_UNAVAILABLE", "The process is shutting down; subscribe elsewhere.", None, 503)
+        if sum(self._active.values()) >= limit:
+            raise GatewayError("RATE_LIMIT_EXCEEDED", f"There are {limit} subscriptions already; try again later.")
+        self._count(transport, +1)
+
+    def leave(self, transport: Transport) -> None:
+        """Count one less."""
+        self._count(transport, -1)
+
+    def track(self, task: asyncio.Task[Any]) -> None:
+        """Cancel a connection's task when the process drains; it says goodbye by itself."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def drain(self, seconds: float) -> None:
+        """Let every connection say goodbye, `seconds` at most."""
+        self.draining = True
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)
+
+    def _count(self, transport: Transport, by: int) -> None:
+        self._active[transport] = self._active.get(transport, 0) + by
+        self.observer.active(transport, self._active[transport])
+
+    async def messages(self, asked: GraphqlRequest, caller: Caller, info: RequestInfo) -> AsyncGenerator[Message, None]:
+        """Yield the messages of one subscription until it is left.
+
+        Raises GatewayError where it is refused or cannot go on, Expired.
+        """
+        going = _Going(self.gateway, asked, caller, info)
+        with self.gateway.held():
+            await going.renew()
+        entity, watch = going.watch.entity, going.watch
+        try:
+            async with self.log.stream(entity, watch.record, watch.after) as stream:
+                while True:
+                    recheck = self.gateway.current.settings.subscriptions.recheck
+                    changes = await stream.more(AT_ONCE, recheck)
+                    for message in await going.told(changes):
+                        yield message
+        except BadCursor:
+            raise GatewayError("VALIDATION_ERROR", "`after` is no cursor of this subscription.") from None
+
+
+@dataclass(slots=True)
+class _Going:
+    """One subscription, on whatever plan is served at the moment."""
+
+    gateway: Gateway
+    asked: GraphqlRequest
+    caller: Caller
+    info: RequestInfo
+    serving: Serving = field(init=False)
+    principal: Principal = field(init=False)
+    operation: PreparedOperation = field(init=False)
+    watch: Watch = field(init=False)
+
+    async def renew(self) -> None:
+        """Subscribe by what is served now; raises GatewayError, Expired."""
+        current, asked = self.gateway.current, self.asked
+        if current.subscribe is None:
+            raise GatewayError("VALIDATION_ERROR", "There are no subscriptions here.")
+        principal = await self.caller.now(current)
+        kind = OperationType.SUBSCRIPTION
+        self.operation = current.guard.prepare(asked.query, asked.variables, asked.operation_name, kind)
+        self.watch = await current.subscribe(self.operation, principal, self.info)
+        self.serving, self.principal = current, principal
+
+    async def told(self, changes: Sequence[Change]) -> list[Message]:
+        """Return the messages for changes; waits for sources that do not answer for now."""
+        attempt = 0
+        while True:
+            try:
+                with self.gateway.held():
+                    await self._refresh()
+                    if not changes:
+                        return []
+                    outcomes = await self.watch.outcomes(changes)
+                    return [await self._message(change, outcome) for change, outcome in outcomes]
+            except NotNow as failure:
+                _LOG.info("a subscription waits for a source", extra={"code": failure.code})
+            await asyncio.sleep(_PATIENCE[min(attempt, len(_PATIENCE) - 1)])
+            attempt += 1
+
+    async def _refresh(self) -> None:
+        """Go on as the current plan and the current rights of the caller say."""
+        before = self.watch.entity
+        principal = await self.caller.now(self.gateway.current)
+        if self.serving is self.gateway.current and principal == self.principal:
+            return
+        await self.renew()
+        after = self.watch.entity
+        if (after.address, after.topic.name) != (before.address, before.topic.name):
+            raise GatewayError("VALIDATION_ERROR", _CHANGED)
+
+    async def _message(self, change: Change, outcome: Outcome) -> Message:
+        span = trace.begin(change.traceparent)
+        info = replace(self.info, trace_id=span.trace_id, span_id=span.span_id)
+        # the default engine, whatever the mesh asks for: the other one serves no subscriptions over fetched values
+        completed = await CoreEngine().complete(self.operation, outcome.root, info)
+        body: dict[str, Any] = {}
+        if completed.errors:
+            body["errors"] = [entry.as_dict(info.trace_id) for entry in completed.errors]
+        body["data"] = completed.data
+        body["extensions"] = {**outcome.extensions, "traceparent": span.traceparent()}
+        return Message(write(body), change.cursor, change.at)
+
+
+def lag(message: Message) -> float:
+    """Return the seconds since the change that a message tells of."""
+    return max((datetime.now(UTC) - message.at).total_seconds(), 0.0)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The catalog follows the log: records, relations with validity, what it tells of them, and a rebuild (GL-2, GL-8)."""
+
+import random
+from typing import Any
+
+from dictamesh.runtime.consumers.catalog import GROUP
+from dictamesh.runtime.events.log import LoggedEvent
+from dictamesh.runtime.events.reading import at_time, following, heads, reset, stored
+from dictamesh.runtime.events.system import ENTITY_REGISTERED, RELATIONSHIP_CREATED
+from dictamesh.runtime.observe import trace
+from tests.support.running import until
+from tests.support.subscribing import Heard
+
+EDGES = b"""
+SELECT subject_entity_id AS subject, relationship_type AS relation, object_entity_id AS object, valid_to
+  FROM dictamesh_entity_relationships WHERE subject_entity_id <> '*' ORDER BY valid_from, subject_entity_id
+"""
+RECORDS = b"""
+SELECT entity_type, source_entity_id AS id, status FROM dictamesh_entity_catalog WHERE source_entity_id <> '*'
+ ORDER BY entity_type, source_entity_id
+"""
+
+
+async def caught_up(people: Heard) -> None:
+    async def done() -> bool:
+        pool, topics = people.mesh.store.pool, people.mesh.consuming.topics()
+        return await stored(pool, GROUP, topics) == await heads(pool, topics)
+
+    await until(done, "the catalog has read everything")
+
+
+async def log(people: Heard, topic: str) -> list[LoggedEvent]:
+    return await following(people.mesh.store.pool, [topic], {}).more()
+
+
+async def edges(people: Heard) -> list[tuple[Any, ...]]:
+    rows = await people.mesh.store.pool.rows(EDGES)
+    return [(row["subject"], row["relation"], row["object"], row["valid_to"] is None) for row in rows]
+
+
+async def records(people: Heard) -> list[tuple[Any, ...]]:
+    return [tuple(row.values()) for row in await people.mesh.store.pool.rows(RECORDS)]
+
+
+async def test_records_and_relations_are_as_events_say(people: Heard) -> None:
+    at = trace.begin()
+    first = people.event("2", "CREATED", boss="1", trace=at)
+    await people.write(people.event("1", "CREATED"), first)
+    await caught_up(people)
+    assert await records(people) == [("Person", "1", "active"), ("Person", "2", "active")]
+    assert await edges(people) == [("2", "boss", "1", True)]
+    await people.change("2", fields=("bossId",), boss="3")
+    await caught_up(people)
+    assert await edges(people) == [("2", "boss", "1", False), ("2", "boss", "3", True)]
+    await people.change("2", fields=("name",), boss="3")
+    await people.change("2", fields=("bossId",))
+    await caught_up(people)
+    assert await edges(people) == [("2", "boss", "1", False), ("2", "boss", "3", False)]
+    told = await log(people, RELATIONSHIP_CREATED)
+    assert [each.envelope["relationships"][0]["entity_id"] for each in told] == ["1", "3"]
+    assert told[0].envelope["trace_context"]["trace_id"] == at.trace_id
+    assert told[0].envelope["trace_context"]["parent_span_id"] == at.span_id
+
+
+async def test_a_record_that_is_gone_is_archived_and_may_come_back(people: Heard) -> None:
+    await people.write(people.event("1", "CREATED"), people.event("2", "CREATED", boss="1"))
+    await people.write(people.event("1", "DELETED"))
+    await caught_up(people)
+    assert await records(people) == [("Person", "1", "archived"), ("Person", "2", "active")]
+    assert await edges(people) == [("2", "boss", "1", False)]
+    await people.write(people.event("1", "CREATED"), people.event("2", boss="1", fields=("bossId",)))
+    await caught_up(people)
+    assert await records(people) == [("Person", "1", "active"), ("Person", "2", "active")]
+    assert (await edges(people))[-1] == ("2", "boss", "1", True)
+
+
+async def test_types_are_told_of_once(people: Heard) -> None:
+    assert [each.entity_id for each in sorted(await log(people, ENTITY_REGISTERED), key=lambda e: e.entity_id)] == [
+        "Badge",
+        "Person",
+    ]
+    assert await people.mesh.reload("signal") == "applied"
+    assert len(await log(people, ENTITY_REGISTERED)) == 2
+
+
+async def test_an_emptied_catalog_comes_back_from_the_log(people: Heard) -> None:
+    dice = random.Random(5)
+    for _ in range(30):
+        batch = []
+        for _ in range(10):
+            record = str(dice.randrange(12))
+            kind = dice.choice(["CREATED", "UPDATED", "UPDATED", "UPDATED", "DELETED"])
+            boss = dice.choice([None, *map(str, range(12))]) if kind != "DELETED" else None
+            batch.append(people.event(record, kind, ("bossId", "name"), boss=boss))
+        await people.write(*batch)
+    await caught_up(people)
+    before = {each for each in await edges(people) if each[3]}, await records(people)
+    announced = len(await log(people, RELATIONSHIP_CREATED))
+    pool, topics = people.mesh.store.pool, people.mesh.consuming.topics()
+    async with pool.transaction() as connection:
+        await connection.execute(b"DELETE FROM dictamesh_entity_relationships WHERE subject_entity_id <> '*'")
+        await connection.execute(b"DELETE FROM dictamesh_entity_catalog WHERE source_entity_id <> '*'")
+    group = next(each for each in people.mesh.consuming.groups().values() if each.group == GROUP)
+    for events in [await following(pool, topics, {}).more()]:
+        within = await group.handle(events)
+        async with pool.transaction() as connection:
+            await within(connection)
+    assert ({each for each in await edges(people) if each[3]}, await records(people)) == before
+    assert len(await log(people, RELATIONSHIP_CREATED)) == announced
+
+
+async def test_a_group_is_set_back_in_time(people: Heard) -> None:
+    await people.write(*(people.event("1") for _ in range(3)))
+    await caught_up(people)
+    pool, topics = people.mesh.store.pool, people.mesh.consuming.topics()
+    first = min(event.timestamp for event in await following(pool, topics, {}).more())
+    async with pool.transaction() as connection:
+        await reset(connection, "other", await at_time(pool, topics, first))
+    assert set((await stored(pool, "other", topics)).values()) == {0}

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One bad event never stops a group; two replicas share the groups; freshness of caches (EV-10, EV-11, EV-12)."""
+
+import asyncio
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from dictamesh.runtime.catalog.errors import CatalogUnavailable
+from dictamesh.runtime.catalog.pool import Pool
+from dictamesh.runtime.consumers.consuming import Connection, Consumers, Settings, Within
+from dictamesh.runtime.events.log import LoggedEvent
+from dictamesh.runtime.events.reading import heads, stored
+from tests.integration.catalog.conftest import catalog, pool
+from tests.integration.events.test_log import append, event
+from tests.support.running import until
+from tests.support.subscribing import Heard
+
+__all__ = ["catalog", "pool"]
+
+
+@dataclass
+class Picky:
+    """A consumer that cannot bear some records."""
+
+    bad: frozenset[str] = frozenset()
+    group: str = "picky"
+    limit: int = 500
+    from_end: bool = False
+    seen: list[str] = field(default_factory=list)
+    tries: int = 0
+    away: int = 0
+
+    def topics(self) -> Collection[str]:
+        return ["customers"]
+
+    async def handle(self, events: Sequence[LoggedEvent]) -> Within:
+        if self.away:
+            self.away -= 1
+            raise CatalogUnavailable("away", "wait")
+        if any(each.entity_id in self.bad for each in events):
+            self.tries += len(events) == 1
+            raise ValueError("a value that nobody may see")
+
+        async def within(_connection: Connection) -> None:
+            self.seen += [each.envelope["metadata"]["n"] for each in events]
+
+        return within
+
+
+def consumers(catalog: Pool, consumer: Picky, buried: list[LoggedEvent]) -> Consumers:
+    async def dead(_connection: Connection, _group: str, event: LoggedEvent, attempts: int) -> None:
+        assert attempts == 3
+        buried.append(event)
+
+    return Consumers(catalog, lambda: {"picky": consumer}, lambda: Settings(2, 0.2), dead)
+
+
+async def _stopped(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _done(catalog: Pool, group: str = "picky") -> bool:
+    return await stored(catalog, group, ["customers"]) == await heads(catalog, ["customers"])
+
+
+async def test_a_bad_event_is_buried_and_the_others_are_handled(catalog: Pool, caplog) -> None:
+    await append(catalog, *(event(f"c-{n % 7}", metadata={"n": str(n)}) for n in range(50)))
+    await append(catalog, event("poison", metadata={"n": "poison"}))
+    await append(catalog, *(event(f"c-{n % 7}", metadata={"n": str(n)}) for n in range(50, 100)))
+    consumer, buried = Picky(frozenset({"poison"}), away=2), []
+    running = asyncio.create_task(consumers(catalog, consumer, buried).run())
+    await until(lambda: _done(catalog), "all is read")
+    await _stopped(running)
+    assert sorted(consumer.seen, key=int) == [str(n) for n in range(100)]
+    assert [each.entity_id for each in buried] == ["poison"]
+    assert consumer.tries == 3
+    assert "nobody may see" not in caplog.text
+
+
+async def test_two_replicas_never_handle_an_event_twice(catalog: Pool) -> None:
+    one, other = Picky(), Picky()
+    first = asyncio.create_task(consumers(catalog, one, []).run())
+    await asyncio.sleep(0.5)
+    second = asyncio.create_task(consumers(catalog, other, []).run())
+    await append(catalog, *(event(f"c-{n % 5}", metadata={"n": str(n)}) for n in range(20)))
+    await until(lambda: _done(catalog), "all is read")
+    assert (len(one.seen), other.seen) == (20, [])
+    await _stopped(first)
+    await append(catalog, *(event(f"c-{n % 5}", metadata={"n": str(n)}) for n in range(20, 40)))
+    await until(lambda: _done(catalog), "the other one took over")
+    assert (len(one.seen), len(other.seen)) == (20, 20)
+    await _stopped(second)
+
+
+async def test_a_change_is_in_answers_at_once(people: Heard) -> None:
+    assert (await people.ask('{ person(id: "1") { name } }'))["data"]["person"]["name"] == "Ann"
+    people.sql("UPDATE people SET name = 'Amy' WHERE id = '1'")
+    assert (await people.ask('{ person(id: "1") { name } }'))["data"]["person"]["name"] == "Ann"  # for an hour
+    began = time.monotonic()
+    await people.change("1")
+
+    async def fresh() -> bool:
+        return (await people.ask('{ person(id: "1") { name } }'))["data"]["person"]["name"] == "Amy"
+
+    await until(fresh, "the cached row is gone")
+    print(f"\na cached row was gone {(time.monotonic() - began) * 1000:.0f} ms after its event")
+
+
+async def test_a_cached_row_is_found_by_its_pseudonym(people: Heard) -> None:
+    (red,) = [
+        each for each in (await people.ask("{ badges { code colour } }"))["data"]["badges"] if each["colour"] == "red"
+    ]
+    query = f'{{ badge(code: "{red["code"]}") {{ colour }} }}'
+    assert (await people.ask(query))["data"]["badge"]["colour"] == "red"
+    people.sql("UPDATE badges SET colour = 'green' WHERE code = 'A-1'")
+    await people.change(red["code"], fields=("colour",), entity="people#Badge")
+
+    async def fresh() -> bool:
+        return (await people.ask(query))["data"]["badge"]["colour"] == "green"
+
+    await until(fresh, "the cached row is gone")
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    return tmp_path / "data"
