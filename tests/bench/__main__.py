@@ -10,16 +10,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import auditing, capturing, decisions, language, serving, starting, subscribing
+from tests.bench import auditing, capturing, decisions, language, relaying, serving, starting, subscribing
 from tests.bench.figures import table
 
 PARTS = ("language", "decisions", "validate", "start", "serve", "audit", "capture", "subscribe")
+NEEDY = ("relay",)  # these need a service by address, and are measured when they are named
 
 
 def main() -> int:
     """Measure the chosen parts and print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="default: all")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, *NEEDY, []], help="default: all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--count", type=int, default=300, help="requests of one round of load")
     given = parser.parse_args()
@@ -39,6 +40,8 @@ def main() -> int:
                     figures += starting.validating(folder, given.rounds)
                 case "start":
                     figures += starting.starting(folder, given.rounds)
+                case "relay":
+                    figures += relaying.measure(folder, given.rounds)
                 case "audit":
                     figures += auditing.measure(folder, given.rounds)
                 case "capture":

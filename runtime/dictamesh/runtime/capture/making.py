@@ -2,10 +2,9 @@
 """Events out of changes: references and names, and values only where the product's policy lets them (EV-7, EV-9)."""
 
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
@@ -20,23 +19,10 @@ from dictamesh.runtime.catalog.errors import InvalidRequest
 from dictamesh.runtime.catalog.queries import CatalogEntity, located
 from dictamesh.runtime.compile.plan import EntityPlan, LinkPlan, Plan
 from dictamesh.runtime.events.envelope import EntityReference, Event, EventTrace, RelationshipReference
+from dictamesh.runtime.events.payload import PayloadMaker
 from dictamesh.runtime.observe import trace
 
 LONGEST_METADATA = 256  # characters of a routing value
-
-
-class PayloadMaker(Protocol):
-    """Says what the topic of an entity may bear of a row."""
-
-    def of(self, entity: EntityPlan, row: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-        """Return JSON values, None where nothing may be told."""
-
-
-class NoPayload:
-    """Tells nothing: events are references."""
-
-    def of(self, entity: EntityPlan, row: Mapping[str, Any] | None) -> Mapping[str, Any] | None:  # noqa: ARG002
-        return None
 
 
 @dataclass(frozen=True, slots=True)
