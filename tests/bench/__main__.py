@@ -10,10 +10,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import auditing, capturing, decisions, language, relaying, serving, starting
+from tests.bench import auditing, capturing, decisions, language, relaying, serving, starting, subscribing
 from tests.bench.figures import table
 
-PARTS = ("language", "decisions", "validate", "start", "serve", "audit", "capture")
+PARTS = ("language", "decisions", "validate", "start", "serve", "audit", "capture", "subscribe")
 NEEDY = ("relay",)  # these need a service by address, and are measured when they are named
 
 
@@ -46,6 +46,8 @@ def main() -> int:
                     figures += auditing.measure(folder, given.rounds)
                 case "capture":
                     figures += capturing.measure(folder, given.rounds)
+                case "subscribe":
+                    figures += subscribing.measure(folder, given.rounds)
                 case _:
                     figures += serving.measure(folder, given.rounds, given.count)
     print(table(figures))

@@ -63,6 +63,10 @@ schema:
       - {name: country, logicalType: string, classification: public}
       - {name: email, logicalType: string, classification: restricted, tags: [pii.email]}
       - {name: bossId, physicalName: boss_id, logicalType: string, classification: public}
+  - name: Country
+    physicalName: countries
+    properties:
+      - {name: code, logicalType: string, primaryKey: true, required: true, classification: public}
   - name: Badge
     physicalName: badges
     properties:
@@ -76,6 +80,7 @@ source:
 graphql: {Person: {plural: people}}
 relations:
   - {name: boss, from: Person.bossId, to: Person.id, cardinality: many-to-one, inverse: staff}
+  - {name: homes, from: Country.code, to: Person.country, cardinality: one-to-many, inverse: land}
 ---
 apiVersion: dictamesh/v1
 kind: Policy
@@ -134,8 +139,9 @@ class Heard:
         entity = self.mesh.world.plan.entities[more.pop("entity", "people#Person")]
         self.version += 1
         at = more.pop("trace", trace.begin())
-        boss = more.pop("boss", None)
+        boss, land = more.pop("boss", None), more.pop("land", None)
         related = (RelationshipReference("Person", boss, "db", "boss"),) if boss else ()
+        related += (RelationshipReference("Country", land, "db", "land"),) if land else ()
         reference = EntityReference(entity.name, record, str(self.version))
         return Event(
             topic=entity.topic.name,
@@ -183,6 +189,7 @@ async def heard(
         db.executemany("INSERT INTO people VALUES (?, ?, ?, ?, ?)", PEOPLE)
         db.execute("CREATE TABLE badges (code PRIMARY KEY, colour)")
         db.executemany("INSERT INTO badges VALUES (?, ?)", BADGES)
+        db.execute("CREATE TABLE countries (code PRIMARY KEY)")
     config = folder / "mesh.yaml"
     built = build_file(config)
     assert built.plan is not None, built.diagnostics

@@ -63,6 +63,18 @@ async def test_records_and_relations_are_as_events_say(people: Heard) -> None:
     assert told[0].envelope["trace_context"]["parent_span_id"] == at.span_id
 
 
+async def test_a_relation_that_its_far_end_declares_stands_as_declared(people: Heard) -> None:
+    await people.write(people.event("DE", "CREATED", entity="people#Country"), people.event("1", "CREATED", land="DE"))
+    await caught_up(people)
+    assert await edges(people) == [("DE", "homes", "1", True)]
+    await people.change("1", fields=("country",), land="FR")
+    await caught_up(people)
+    assert await edges(people) == [("DE", "homes", "1", False), ("FR", "homes", "1", True)]
+    await people.change("1", fields=("country",))
+    await caught_up(people)
+    assert await edges(people) == [("DE", "homes", "1", False), ("FR", "homes", "1", False)]
+
+
 async def test_a_record_that_is_gone_is_archived_and_may_come_back(people: Heard) -> None:
     await people.write(people.event("1", "CREATED"), people.event("2", "CREATED", boss="1"))
     await people.write(people.event("1", "DELETED"))
@@ -78,10 +90,11 @@ async def test_a_record_that_is_gone_is_archived_and_may_come_back(people: Heard
 async def test_types_are_told_of_once(people: Heard) -> None:
     assert [each.entity_id for each in sorted(await log(people, ENTITY_REGISTERED), key=lambda e: e.entity_id)] == [
         "Badge",
+        "Country",
         "Person",
     ]
     assert await people.mesh.reload("signal") == "applied"
-    assert len(await log(people, ENTITY_REGISTERED)) == 2
+    assert len(await log(people, ENTITY_REGISTERED)) == 3
 
 
 async def test_an_emptied_catalog_comes_back_from_the_log(people: Heard) -> None:
@@ -118,3 +131,19 @@ async def test_a_group_is_set_back_in_time(people: Heard) -> None:
     async with pool.transaction() as connection:
         await reset(connection, "other", await at_time(pool, topics, first))
     assert set((await stored(pool, "other", topics)).values()) == {0}
+
+
+async def test_the_state_of_a_cached_row_ends_with_its_change(people: Heard) -> None:
+    pool = people.mesh.store.pool
+    async with pool.transaction() as connection:
+        await connection.execute(
+            b"""INSERT INTO dictamesh_cache_status
+                (entity_catalog_id, entity_id, cache_layer, cached_at, expires_at, cache_key, hit_count)
+            SELECT c.id, r.id, 'l1_memory', now(), now() + interval '1 hour', r.id, 0
+              FROM dictamesh_entity_catalog c, unnest(ARRAY['1', '2']) AS r (id)
+             WHERE entity_type = 'Person' AND source_entity_id = '*'"""
+        )
+    await people.change("1")
+    await caught_up(people)
+    rows = await pool.rows(b"SELECT entity_id FROM dictamesh_cache_status WHERE expires_at > now()")
+    assert [row["entity_id"] for row in rows] == ["2"]

@@ -58,6 +58,11 @@ def consumers(catalog: Pool, consumer: Picky, buried: list[LoggedEvent]) -> Cons
     return Consumers(catalog, lambda: {"picky": consumer}, lambda: Settings(2, 0.2), dead)
 
 
+async def _stopped(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 async def _done(catalog: Pool, group: str = "picky") -> bool:
     return await stored(catalog, group, ["customers"]) == await heads(catalog, ["customers"])
 
@@ -69,7 +74,7 @@ async def test_a_bad_event_is_buried_and_the_others_are_handled(catalog: Pool, c
     consumer, buried = Picky(frozenset({"poison"}), away=2), []
     running = asyncio.create_task(consumers(catalog, consumer, buried).run())
     await until(lambda: _done(catalog), "all is read")
-    running.cancel()
+    await _stopped(running)
     assert sorted(consumer.seen, key=int) == [str(n) for n in range(100)]
     assert [each.entity_id for each in buried] == ["poison"]
     assert consumer.tries == 3
@@ -84,12 +89,11 @@ async def test_two_replicas_never_handle_an_event_twice(catalog: Pool) -> None:
     await append(catalog, *(event(f"c-{n % 5}", metadata={"n": str(n)}) for n in range(20)))
     await until(lambda: _done(catalog), "all is read")
     assert (len(one.seen), other.seen) == (20, [])
-    first.cancel()
-    await asyncio.gather(first, return_exceptions=True)
+    await _stopped(first)
     await append(catalog, *(event(f"c-{n % 5}", metadata={"n": str(n)}) for n in range(20, 40)))
     await until(lambda: _done(catalog), "the other one took over")
     assert (len(one.seen), len(other.seen)) == (20, 20)
-    second.cancel()
+    await _stopped(second)
 
 
 async def test_a_change_is_in_answers_at_once(people: Heard) -> None:

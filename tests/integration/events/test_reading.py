@@ -77,6 +77,7 @@ async def test_a_notification_wakes_and_none_is_needed(catalog: Pool) -> None:
             await lists.aclose()
     finally:
         listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
 
 
 async def test_a_group_goes_on_where_it_stood_and_only_one_owner_moves_it(catalog: Pool) -> None:

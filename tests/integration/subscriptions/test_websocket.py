@@ -8,10 +8,13 @@ from typing import Any
 import aiohttp
 import pytest
 
+from dictamesh.runtime.events.retention import TopicAge, delete_old
+from dictamesh.runtime.gateway.subscriptions.running import READERS
 from dictamesh.runtime.observe import trace
 from tests.support.running import until
 from tests.support.subscribing import WHAT, Heard, Socket, connected, headers, heard
 
+SOURCE_REQUESTS = "dictamesh_source_requests_total{"
 QUERY = f"subscription {{ personChanged {WHAT} }}"
 
 
@@ -219,3 +222,53 @@ def _frame(text: str) -> bytes:
     data = text.encode()
     size = bytes([0x80 | len(data)]) if len(data) < 126 else bytes([0x80 | 126]) + len(data).to_bytes(2, "big")
     return b"\x81" + size + b"\0\0\0\0" + data
+
+
+async def test_whoever_was_away_too_long_is_told_so(people: Heard) -> None:
+    async with connected(people.url) as socket:
+        await socket.subscribe(QUERY)
+        await socket.quiet(0.3)
+        await people.change("1")
+        cursor = (await socket.next())["payload"]["data"]["personChanged"]["event"]["cursor"]
+    await people.change("1")
+    pool = people.mesh.store.pool
+    now = (await pool.rows(b"SELECT clock_timestamp() AS now"))[0]["now"]
+    assert await delete_old(pool, TopicAge(people.mesh.world.plan.entities["people#Person"].topic.name, now)) == 2
+    kept = await people.change("1")
+    query = f"subscription S($after: String) {{ personChanged(after: $after) {WHAT} }}"
+    async with connected(people.url) as socket:
+        await socket.subscribe(query, variables={"after": cursor})
+        message = (await socket.next())["payload"]
+        assert message["data"]["personChanged"]["event"]["id"] == str(kept)
+        assert message["extensions"]["lost"] is True
+        await people.change("1")
+        assert "lost" not in (await socket.next())["payload"]["extensions"]
+
+
+async def test_many_subscribers_ask_a_source_a_few_times(people: Heard) -> None:
+    async with connected(people.url) as one, connected(people.url) as other:
+        for number in range(20):
+            await one.subscribe(QUERY, f"a{number}")
+            await other.subscribe(QUERY, f"b{number}")
+        await one.quiet(1)
+        before = _reads(people)
+        await people.change("3")
+        for socket in (one, other):
+            assert len({(await socket.next())["id"] for _ in range(20)}) == 20
+        assert _reads(people) - before <= 2 * READERS  # a person and the boss
+
+
+def _reads(people: Heard) -> float:
+    text = people.mesh.metrics.exposition().decode()
+    return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(SOURCE_REQUESTS))
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x00binary", "x" * 200_000, "[" * 50_000, '{"type": "subscribe", "id": "' + "9" * 300 + '"}']
+)
+async def test_what_no_client_sends_ends_the_connection_alone(people: Heard, data: bytes | str) -> None:
+    async with connected(people.url) as socket, connected(people.url) as other:
+        await (socket.socket.send_bytes(data) if isinstance(data, bytes) else socket.socket.send_str(data))
+        assert (await socket.closed())[0] in {1009, 4400}
+        await other.subscribe("{ __typename }")
+        assert (await other.next())["type"] == "next"

@@ -6,6 +6,7 @@ import asyncio
 import pytest
 
 from dictamesh.runtime.resilience import L1, Clock, Guard, cache_key, namespace
+from dictamesh.runtime.resilience.cache import FORGOTTEN
 from tests.unit.resilience.virtual_time import run
 
 
@@ -138,3 +139,45 @@ def test_a_second_read_is_at_least_twice_as_fast_and_equal():
         assert 1 - asked / 102 > 0.8
 
     run(main)
+
+
+def test_a_row_that_was_read_before_it_changed_is_not_kept():
+    hand = Hand()
+    cache = L1(clock=hand.clock)
+    began = cache.now()
+    hand.at += 1
+    assert cache.forget("k") is False
+    cache.put("k", "old", ttl=10, read_at=began)
+    cache.put("other", "same", ttl=10, read_at=began)
+    assert cache.get("k") is None
+    assert cache.get("other").value == "same"
+    hand.at += 1
+    cache.put("k", "new", ttl=10, read_at=cache.now())
+    assert cache.get("k").value == "new"
+    assert cache.forget("k") is True
+    assert cache.get("k", stale_ok=True) is None
+
+
+def test_nothing_of_a_namespace_is_kept_that_was_read_before():
+    hand = Hand()
+    cache = L1(clock=hand.clock)
+    began = cache.now()
+    hand.at += 1
+    cache.forget_all("dictamesh:m:E:h:")
+    cache.put("dictamesh:m:E:h:1", 1, ttl=10, read_at=began)
+    cache.put("dictamesh:m:F:h:1", 1, ttl=10, read_at=began)
+    assert cache.get("dictamesh:m:E:h:1") is None
+    assert cache.get("dictamesh:m:F:h:1") is not None
+
+
+def test_more_changes_than_are_remembered_keep_nothing_of_before():
+    hand = Hand()
+    cache = L1(clock=hand.clock)
+    began = cache.now()
+    hand.at += 1
+    for number in range(FORGOTTEN + 1):
+        cache.forget(f"k{number}")
+    cache.put("k0", "old", ttl=10, read_at=began)
+    cache.put("x", "old", ttl=10, read_at=began)
+    assert cache.get("k0") is None
+    assert cache.get("x") is None

@@ -18,8 +18,7 @@ from dictamesh.runtime.compile.system_topics import SCHEMA
 
 AVRO, JSON = b"application/avro", b"application/json"
 TYPE = "com.dictamesh.events"
-_TRACE = re.compile(r"[0-9a-f]{32}\Z", re.ASCII)
-_SPAN = re.compile(r"[0-9a-f]{16}\Z", re.ASCII)
+_PLACE = re.compile(r"[0-9a-f]{32}-[0-9a-f]{16}\Z", re.ASCII)
 
 
 class Row(NamedTuple):
@@ -84,8 +83,9 @@ class Outgoing:
             ("trace-id", trace),
             ("span-id", span),
         ]
-        if _TRACE.match(trace) and _SPAN.match(span):
-            headers.append(("traceparent", f"00-{trace}-{span}-01"))
+        place = f"{trace}-{span}"
+        if _PLACE.match(place):
+            headers.append(("traceparent", f"00-{place}-01"))
         return headers
 
 

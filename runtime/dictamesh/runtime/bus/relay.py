@@ -22,6 +22,7 @@ from dictamesh.runtime.bus.offsets import Overtaken, Place, advance, page, readi
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.lease import leased
 from dictamesh.runtime.catalog.pool import Pool
+from dictamesh.specs.collecting import uncollected
 
 _LOG = logging.getLogger("dictamesh.bus")
 _PAGE = 5000
@@ -229,10 +230,11 @@ def _read(
     after: dict[Place, int],
     limits: dict[Place, int],
 ) -> _Page:
-    rows = page(connection, before, limits)
-    for row in rows:
-        after[row.topic, row.partition] = row.offset + 1
-    messages, rejected = written(ways, rows)
+    with uncollected():
+        rows = page(connection, before, limits)
+        for row in rows:
+            after[row.topic, row.partition] = row.offset + 1
+        messages, rejected = written(ways, rows)
     return _Page(rows, messages, rejected, before, after)
 
 

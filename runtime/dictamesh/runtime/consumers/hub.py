@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from bisect import bisect_left
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,17 +17,17 @@ from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import EntityPlan
 from dictamesh.runtime.consumers.cursor import Cursors
-from dictamesh.runtime.events.log import LoggedEvent, read_events
+from dictamesh.runtime.events.log import LoggedEvent, bounds, read_events
 from dictamesh.runtime.events.partitioning import partition_of
-from dictamesh.runtime.events.reading import Ear, Following, Place, heads, watch
-from dictamesh.runtime.gateway.contract import Change
+from dictamesh.runtime.events.reading import Ear, Following, Place, watch
+from dictamesh.runtime.gateway.contract import Change, NotNow
 from dictamesh.runtime.gateway.subscriptions.contract import BadCursor, ChangeStream
 from dictamesh.runtime.observe.trace import TraceContext
 
 _LOG = logging.getLogger("dictamesh.events")
 
-HELD = 2_000
-"""Latest events of a partition that are held for subscribers, who read the log where they need more."""
+HELD = 10_000
+"""Latest events that are held for subscribers, of all topics that have any; who needs more reads the log."""
 _PAUSE = 1.0
 
 
@@ -38,9 +38,9 @@ class _Tail:
     first: int
     events: deque[LoggedEvent] = field(default_factory=deque)
 
-    def add(self, event: LoggedEvent) -> None:
-        self.events.append(event)
-        if len(self.events) > HELD:
+    def drop(self) -> None:
+        """Hold the oldest one no longer."""
+        if self.events:
             self.first = self.events.popleft().offset + 1
 
     def since(self, offset: int, limit: int) -> list[LoggedEvent]:
@@ -68,7 +68,13 @@ class Hub:
         self._cursors = cursors
         self._ear = ear
         self._tails: dict[Place, _Tail] = {}
+        self._held: deque[_Tail] = deque()
+        self._heard: Counter[str] = Counter()  # subscribers by topic
         self._waiting: set[asyncio.Event] = set()
+
+    async def begin(self) -> None:
+        """See where the log ends; nothing may be cached before. Raises `CatalogUnavailable`."""
+        self._take(await self._following.more())
 
     async def run(self) -> None:
         """Follow until cancelled, however often the catalog cannot be reached."""
@@ -88,13 +94,28 @@ class Hub:
             self._forget(events)
         finally:
             for event in events:
-                place = (event.topic, event.partition)
-                tail = self._tails.get(place)
-                if tail is None:
-                    tail = self._tails[place] = _Tail(event.offset)
-                tail.add(event)
+                if self._heard[event.topic]:
+                    self._hold(event)
             for woken in self._waiting:
                 woken.set()
+
+    def _hold(self, event: LoggedEvent) -> None:
+        place = (event.topic, event.partition)
+        tail = self._tails.get(place)
+        if tail is None:
+            tail = self._tails[place] = _Tail(event.offset)
+        tail.events.append(event)
+        self._held.append(tail)
+        if len(self._held) > HELD:
+            self._held.popleft().drop()
+
+    def _release(self, topic: str) -> None:
+        """Hold nothing of a topic that nobody listens to; a gap would hide what comes meanwhile."""
+        self._heard[topic] -= 1
+        if not self._heard[topic]:
+            del self._heard[topic]
+            for place in [place for place in self._tails if place[0] == topic]:
+                self._tails.pop(place).events.clear()
 
     def place(self, topic: str) -> Iterator[Place]:
         """Yield the partitions of a topic that were written to."""
@@ -118,21 +139,28 @@ class Hub:
 
     @contextlib.asynccontextmanager
     async def stream(self, entity: EntityPlan, record: str | None, after: str | None) -> AsyncIterator[ChangeStream]:
-        """Give the changes of an entity to one subscriber (`ChangeLog`); raises BadCursor, `CatalogUnavailable`."""
+        """Give the changes of an entity to one subscriber (`ChangeLog`); raises BadCursor, NotNow."""
         topic, cursors = entity.topic.name, self._cursors()
-        now = await heads(self.pool, [topic])
-        offsets = {partition: offset for (_, partition), offset in now.items()}
+        try:
+            held = await bounds(self.pool, topic)
+        except CatalogUnavailable:
+            raise NotNow("SOURCE_UNAVAILABLE") from None
+        offsets, lost = {partition: each.end for partition, each in held.items()}, False
         if after is not None:
-            given = cursors.open(topic, after)
-            if any(offset > offsets.get(partition, 0) for partition, offset in given.items()):
+            offsets = cursors.open(topic, after)
+            if any(partition not in held and offset for partition, offset in offsets.items()):
                 raise BadCursor  # of a log that was there before this one
-            offsets = given
+            if any(offsets.get(partition, 0) > each.end for partition, each in held.items()):
+                raise BadCursor
+            lost = any(offsets.get(partition, 0) < each.beginning for partition, each in held.items())
         woken = asyncio.Event()
         self._waiting.add(woken)
+        self._heard[topic] += 1
         try:
-            yield _Stream(self, entity, record, offsets, cursors, woken)
+            yield _Stream(self, entity, record, offsets, cursors, woken, lost and entity.topic.cleanup == "delete")
         finally:
             self._waiting.discard(woken)
+            self._release(topic)
 
 
 class _Stream:
@@ -144,7 +172,9 @@ class _Stream:
         offsets: dict[int, int],
         cursors: Cursors,
         woken: asyncio.Event,
+        lost: bool,
     ) -> None:
+        self.lost = lost
         self._hub = hub
         self._entity = entity
         self._record = record

@@ -154,7 +154,8 @@ class Following:
         if not behind:
             return []
         # whoever was read last comes last, so that no partition waits for a busy one
-        behind.sort(key=list(self.positions).index)
+        turns = {place: turn for turn, place in enumerate(self.positions)}
+        behind.sort(key=turns.__getitem__)
         places = behind[:_BEHIND_AT_ONCE]
         rows = await self.pool.rows(
             _READ,

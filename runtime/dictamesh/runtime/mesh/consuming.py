@@ -60,6 +60,10 @@ class Consuming:
         await self.use(world)
         forgetting = Invalidation(l1, lambda: (self._plan, self._ids), self._dropped)
         self.hub = Hub(self.pool, self.topics, forgetting.forget, lambda: self._cursors, self.ear)
+        try:
+            await self.hub.begin()
+        except CatalogUnavailable as error:
+            raise StartFailed(error.message, error.cure) from None
         self.subscriptions = Subscriptions(gateway, self.hub, _observer(self.metrics))
         self.consumers = Consumers(
             self.pool, self.groups, self.settings, self.bury, self.ear, self._counted, self._lagging
@@ -78,6 +82,7 @@ class Consuming:
             raise StartFailed(error.message, error.cure) from None
         self._plan, self._ids, self._groups, self._seal = plan, ids, groups, sealed
         self._cursors = Cursors(world.audit_key, plan.name)
+        self.ear.wake()
 
     def topics(self) -> Collection[str]:
         """Return the topics of the entities that are served now."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from dictamesh.runtime.adapters.records import RecordIds
 from dictamesh.runtime.adapters.surrogates import surrogates
+from dictamesh.runtime.bus.payload import PolicyPayloads
 from dictamesh.runtime.capture.contract import Kind, Recorded, Recorder, StateId
 from dictamesh.runtime.capture.hashing import hashing_key, key_name
 from dictamesh.runtime.capture.kafka import kafka
@@ -52,13 +53,15 @@ class Events:
     schemas: ForeignSchemas = field(init=False)
     _world: World = field(init=False)
     key: bytes = field(init=False, repr=False)
+    _payload: PolicyPayloads | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.receivers = Receivers(counted=partial(self.metrics.count, "webhook_deliveries_total"))
         self.schemas = ForeignSchemas(self.resolver)
 
     async def begin(self, world: World) -> list[Coroutine[Any, Any, None]]:
-        """Start with the plan that is served first, and return what is to run."""
+        """Start with the plan that is served first, and return what is to run; raises StartFailed."""
+        self.check(world.plan)
         self._world = world
         self.key = hashing_key(world.audit_key)
         makers: Mapping[Kind, WayMaker] = {
@@ -79,12 +82,12 @@ class Events:
     async def use(self, world: World) -> None:
         """Go on with another plan, which is served already: what cannot be noted now is noted by the next one."""
         self._world = world
+        await self.schemas.use(world.plan)  # first: messages name schemas
         try:
             await self.captures.use(world.plan, lines_of(world.lines))
         except CatalogUnavailable as error:
             _LOG.warning("capture of removed products is not noted as paused", extra={"reason": str(error)})
         self.receivers.use(self._taking(world.plan))
-        await self.schemas.use(world.plan)
 
     async def close(self) -> None:
         """Take no more webhooks, and wait until those that were taken in are recorded."""
@@ -99,7 +102,9 @@ class Events:
 
     def payload(self, plan: Plan) -> PayloadMaker:
         """Return what decides what topics bear; raises StartFailed."""
-        return payload_maker(plan, self.resolver, self.data_dir)
+        if self._payload is None or self._payload.plan is not plan:
+            self._payload = payload_maker(plan, self.resolver, self.data_dir)
+        return self._payload
 
     def dead_letters(self, plan: Plan) -> DeadLetters:
         """Return what keeps bad records."""
@@ -152,7 +157,7 @@ def _labels(state: StateId) -> tuple[str, str, str]:
 
 
 async def begin_events(events: Events, world: World) -> list[Coroutine[Any, Any, None]]:
-    """Start everything of events and return what is to run."""
+    """Start everything of events and return what is to run; raises StartFailed."""
     return await events.begin(world)
 
 

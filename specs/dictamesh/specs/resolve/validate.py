@@ -90,9 +90,9 @@ def _specs(loaded: Loaded, manifests: Manifests, findings: Findings) -> Specs | 
     flows = resolve_flows(products.values(), entities, mesh, findings, complete=complete)
     check_names(entities, links, findings)
     check_subjects(products.values(), entities, findings)
+    check_sealed(entities, findings)
     check_changes(entities.values(), mesh, words, findings)
     check_events(mesh, entities, findings)
-    check_sealed(entities, findings)
     conditions = Conditions(entities, _by_holder(links), claim_types(mesh.model))
     names = [*products, *contracts]
     check_agreements(agreements, mesh, names, findings, complete=complete)

@@ -18,7 +18,14 @@ class BadCursor(ValueError):  # noqa: N818 - the state of a value
 
 
 class ChangeStream(Protocol):
-    """The changes of an entity for one subscriber, each once and in the order of each record."""
+    """The changes of an entity for one subscriber, each once and in the order of each record.
+
+    `lost`: some of what came behind the cursor is no longer kept.
+    """
+
+    @property
+    def lost(self) -> bool:
+        """Whether changes are missing."""
 
     async def more(self, limit: int, seconds: float) -> Sequence[Change]:
         """Wait for changes, `seconds` at most, and return at most `limit`.
@@ -33,7 +40,7 @@ class ChangeLog(Protocol):
     def stream(
         self, entity: EntityPlan, record: str | None, after: str | None
     ) -> AbstractAsyncContextManager[ChangeStream]:
-        """Begin now, or behind the cursor `after`; entering raises BadCursor. `record`: to one record alone."""
+        """Begin now, or behind the cursor `after`; entering raises BadCursor, NotNow. `record`: to one record alone."""
 
 
 def _uncounted(*_: object) -> None:

@@ -24,6 +24,8 @@ from dictamesh.runtime.observe import trace
 
 _LOG = logging.getLogger(__name__)
 
+READERS = 8
+"""Subscribers that read one entity at the same time; the others then find its rows in the cache."""
 AT_ONCE = 100
 """Changes that are read, masked and held for one subscriber at a time."""
 _PATIENCE = (0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between questions to a source that does not answer
@@ -77,6 +79,7 @@ class Subscriptions:
     observer: Observer = field(default_factory=Observer)
     draining: bool = False
     _active: dict[Transport, int] = field(default_factory=dict)
+    _readers: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def admit(self, transport: Transport) -> None:
@@ -91,6 +94,15 @@ class Subscriptions:
     def leave(self, transport: Transport) -> None:
         """Count one less."""
         self._count(transport, -1)
+
+    @property
+    def full(self) -> bool:
+        """Whether there are as many connections as there may be subscriptions."""
+        return self.draining or len(self._tasks) >= self.gateway.current.settings.subscriptions.max
+
+    def readers(self, entity: str) -> asyncio.Semaphore:
+        """Return what lets a few subscribers of an entity read at a time."""
+        return self._readers.setdefault(entity, asyncio.Semaphore(READERS))
 
     def track(self, task: asyncio.Task[Any]) -> None:
         """Cancel a connection's task when the process drains; it says goodbye by itself."""
@@ -121,11 +133,15 @@ class Subscriptions:
         entity, watch = going.watch.entity, going.watch
         try:
             async with self.log.stream(entity, watch.record, watch.after) as stream:
+                lost = stream.lost
                 while True:
                     recheck = self.gateway.current.settings.subscriptions.recheck
                     changes = await stream.more(AT_ONCE, recheck)
-                    for message in await going.told(changes):
+                    for message in await going.told(changes, self.readers(entity.address), lost=lost):
+                        lost = False
                         yield message
+        except NotNow:
+            raise GatewayError("SOURCE_UNAVAILABLE", "The event log cannot be read for now.", None, 503) from None
         except BadCursor:
             raise GatewayError("VALIDATION_ERROR", "`after` is no cursor of this subscription.") from None
 
@@ -154,8 +170,11 @@ class _Going:
         self.watch = await current.subscribe(self.operation, principal, self.info)
         self.serving, self.principal = current, principal
 
-    async def told(self, changes: Sequence[Change]) -> list[Message]:
-        """Return the messages for changes; waits for sources that do not answer for now."""
+    async def told(self, changes: Sequence[Change], readers: asyncio.Semaphore, *, lost: bool) -> list[Message]:
+        """Return the messages for changes; waits for sources that do not answer for now.
+
+        `lost`: the first one says that changes before it are missing.
+        """
         attempt = 0
         while True:
             try:
@@ -163,8 +182,10 @@ class _Going:
                     await self._refresh()
                     if not changes:
                         return []
-                    outcomes = await self.watch.outcomes(changes)
-                    return [await self._message(change, outcome) for change, outcome in outcomes]
+                    async with readers:
+                        outcomes = await self.watch.outcomes(changes)
+                    told = ({"lost": True} if lost and not at else {} for at in range(len(outcomes)))
+                    return [await self._message(*each, more) for each, more in zip(outcomes, told, strict=True)]
             except NotNow as failure:
                 _LOG.info("a subscription waits for a source", extra={"code": failure.code})
             await asyncio.sleep(_PATIENCE[min(attempt, len(_PATIENCE) - 1)])
@@ -181,7 +202,7 @@ class _Going:
         if (after.address, after.topic.name) != (before.address, before.topic.name):
             raise GatewayError("VALIDATION_ERROR", _CHANGED)
 
-    async def _message(self, change: Change, outcome: Outcome) -> Message:
+    async def _message(self, change: Change, outcome: Outcome, more: Mapping[str, Any]) -> Message:
         span = trace.begin(change.traceparent)
         info = replace(self.info, trace_id=span.trace_id, span_id=span.span_id)
         # the default engine, whatever the mesh asks for: the other one serves no subscriptions over fetched values
@@ -190,7 +211,7 @@ class _Going:
         if completed.errors:
             body["errors"] = [entry.as_dict(info.trace_id) for entry in completed.errors]
         body["data"] = completed.data
-        body["extensions"] = {**outcome.extensions, "traceparent": span.traceparent()}
+        body["extensions"] = {**outcome.extensions, **more, "traceparent": span.traceparent()}
         return Message(write(body), change.cursor, change.at)
 
 

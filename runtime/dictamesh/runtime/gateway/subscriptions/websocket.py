@@ -61,6 +61,8 @@ async def serve(subscriptions: Subscriptions, request: web.Request) -> web.Strea
     settings = subscriptions.gateway.current.settings
     if not cors.same_or_allowed(settings.cors, request.headers.get("Origin"), request.host):
         return web.Response(status=403, text="This origin may not call.")
+    if subscriptions.full:
+        return web.Response(status=503, text="There are as many connections as there may be.")
     socket = web.WebSocketResponse(
         protocols=(PROTOCOL,),
         heartbeat=settings.subscriptions.keep_alive,
