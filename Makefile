@@ -7,7 +7,7 @@ EXTRA  ?= dev
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup run test check format unit tartiflette docs bench verify-kill verify clean lock
+.PHONY: help setup run test check format unit tartiflette docs bench verify-kill verify-audit verify-graph verify-decisions verify clean lock
 
 help:           ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -55,7 +55,16 @@ bench: $(STAMP) ## figures of load, validate, compile, start and requests
 verify-kill: $(STAMP) ## 50 rounds of kill -9 with writes under way
 	@DICTAMESH_KILL_ROUNDS=50 $(BIN)/python -m pytest tests/e2e/test_kill.py tests/e2e/test_kill_catalog.py -s $(ARGS)
 
-verify: bench verify-kill
+verify-audit: $(STAMP) ## 10,000 audited reads under 20 kill -9, and tampering that must be found
+	@DICTAMESH_AUDIT_EVENTS=10000 DICTAMESH_AUDIT_KILLS=20 $(BIN)/python -m pytest tests/e2e/test_kill_audit.py tests/integration/audit/test_tampering.py -s $(ARGS)
+
+verify-graph: $(STAMP) ## walks over a million records and five million relations, beside SQL by hand
+	@$(BIN)/python -m tests.bench.graph $(ARGS)
+
+verify-decisions: $(STAMP) ## decisions on 20 fields x 100 rows with 500 policies, beside Cedar
+	@$(BIN)/python -m tests.bench decisions $(ARGS)
+
+verify: bench verify-kill verify-audit verify-graph
 
 lock:           ## resolve the dependencies anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet pyproject.toml -o requirements/runtime.txt

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make bench`: figures of the language, of starting, of serving and of auditing, as a Markdown table.
+"""`make bench`: figures of the language, of starting, of serving, of auditing and of capture, as a Markdown table.
 
 Every figure is measured several times; those with a floor as a ratio to something that ran in the same minute, because
 the machine is shared and its speed is nobody's promise. Exits with 1 where a target is missed.
@@ -10,16 +10,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import auditing, decisions, language, serving, starting, subscribing
+from tests.bench import auditing, capturing, decisions, language, relaying, serving, starting, subscribing
 from tests.bench.figures import table
 
-PARTS = ("language", "decisions", "validate", "start", "serve", "audit", "subscribe")
+PARTS = ("language", "decisions", "validate", "start", "serve", "audit", "capture", "subscribe")
+NEEDY = ("relay",)  # these need a service by address, and are measured when they are named
 
 
 def main() -> int:
     """Measure the chosen parts and print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="default: all")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, *NEEDY, []], help="default: all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--count", type=int, default=300, help="requests of one round of load")
     given = parser.parse_args()
@@ -39,8 +40,12 @@ def main() -> int:
                     figures += starting.validating(folder, given.rounds)
                 case "start":
                     figures += starting.starting(folder, given.rounds)
+                case "relay":
+                    figures += relaying.measure(folder, given.rounds)
                 case "audit":
                     figures += auditing.measure(folder, given.rounds)
+                case "capture":
+                    figures += capturing.measure(folder, given.rounds)
                 case "subscribe":
                     figures += subscribing.measure(folder, given.rounds)
                 case _:

@@ -22,6 +22,8 @@ from dictamesh.runtime.exports.json_schema import bundle, row_schema
 from dictamesh.runtime.mesh.build import build
 from dictamesh.specs.documents import Folder, Memory
 from tests.support.depot import FILES
+from tests.support.example import files
+from tests.support.example import plan as example
 from tests.support.golden import cases
 from tests.support.running import ROOT
 
@@ -57,6 +59,35 @@ def test_asyncapi_is_valid(plan: Plan) -> None:
     document = events(plan, plan.entities.values())
     assert complaints("asyncapi-3.0.0.json", json.loads(json.dumps(document))) == []
     assert len(document["channels"]) == len(document["operations"]) == len(plan.entities)
+    whole = events(plan, plan.entities.values(), system=True)
+    assert complaints("asyncapi-3.0.0.json", json.loads(json.dumps(whole))) == []
+    assert len(whole["channels"]) == len(whole["operations"]) == len(plan.entities) + 3
+
+
+SECURE = """
+events:
+  kafka:
+    bootstrap: "b1.example.com:9093, ${env:BROKER:-b2:9093}"
+    sasl: {username: us, password: "${env:SECRET}"}
+    tls: {ca: ca.pem, certificate: own.pem, key: "${env:KEY}"}
+  registry: {url: "https://us:${env:SECRET}@registry.example.com/api", password: "${env:SECRET}"}
+"""
+
+
+def test_asyncapi_names_brokers_and_how_they_are_entered_and_no_secret() -> None:
+    tree = files()
+    made = example({**tree, "mesh.yaml": tree["mesh.yaml"] + SECURE})
+    document = json.loads(json.dumps(events(made, made.entities.values(), system=True)))
+    assert complaints("asyncapi-3.0.0.json", document) == []
+    assert document["servers"]["kafka"]["host"] == "b1.example.com:9093"
+    second = document["servers"]["kafka2"]
+    assert (second["host"], second["variables"]["BROKER"]["default"]) == ("{BROKER}", "b2:9093")
+    assert second["protocol"] == "kafka-secure"
+    assert second["bindings"]["kafka"]["schemaRegistryUrl"] == "https://registry.example.com/api"
+    kinds = {each["type"] for each in document["components"]["securitySchemes"].values()}
+    assert kinds == {"scramSha512", "X509"}
+    assert "SECRET" not in json.dumps(document)
+    assert document["channels"]["system.dead_letter"]["messages"]["SystemEvent"]
 
 
 def test_asyncapi_that_is_wrong_is_found() -> None:

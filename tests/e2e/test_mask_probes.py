@@ -15,6 +15,7 @@ import pytest_asyncio
 
 from tests.e2e.probing.attacks import OPERATIONS
 from tests.e2e.probing.worlds import BADGES, CLOSED, ONE, OPEN, TWO, World, answers, world
+from tests.support.running import edit, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -39,7 +40,24 @@ async def worlds(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Worl
             for policies, text in (("closed", CLOSED), ("open", OPEN))
             for name, rows in (("one", ONE), ("two", TWO))
         ]
+        for each in made:
+            await settled(each)
         yield Worlds((made[0], made[1]), (made[2], made[3]))
+
+
+async def settled(target: World) -> None:
+    """Wait until the mesh has checked its quality rules, then keep it from asking its sources by itself."""
+
+    async def told() -> bool:
+        return '"reachable"' in await target.got("/api/v1/catalog/products/people", "chief")
+
+    await until(told, "quality rules are checked")
+    edit(target.config, "quality: {every: 1s}", "quality: {enabled: false}")
+
+    async def calm() -> bool:
+        return (await target.runtime.reloads()).get("applied") == 1
+
+    await until(calm, "no more rules are checked")
 
 
 Attack = Callable[[World], Awaitable[str]]
@@ -85,7 +103,54 @@ async def by_get(target: World) -> str:
     return await target.got("/graphql?query=%7B%20people%7Bid%20email%20secret%7D%20%7D")
 
 
+async def by_a_quality_rule(target: World) -> str:
+    page = answers((await target.got("/api/v1/catalog/products/people")).partition(" ")[2])
+    return json.dumps(page["quality"])
+
+
+async def by_a_quality_rule_in_graphql(target: World) -> str:
+    return await target.said('{ catalog { product(name: "people") { quality { address rule passed rate } } } }')
+
+
+async def followed(target: World) -> None:
+    """Let the chief follow a relation over a hidden key, and wait until the catalog has the edges that it saw."""
+    await target.said("{ people { id boss { id } } }", "chief")
+
+    async def known() -> bool:
+        return '"objectId"' in await target.said(GRAPH, "chief")
+
+    await until(known, "the relations that were followed are in the catalog")
+
+
+GRAPH = '{ catalog { graph(type: "Person", id: "1") { nodes { entityType id } edges { objectId relation } } } }'
+
+
+async def by_the_graph(target: World) -> str:
+    await followed(target)
+    return await target.said(GRAPH)
+
+
+async def by_the_relations_of_a_record(target: World) -> str:
+    await followed(target)
+    text = await target.got("/api/v1/catalog/relationships?entity_type=Person&entity_id=1")
+    return json.dumps([(each["object_entity_id"]) for each in answers(text.partition(" ")[2]).get("items", ())])
+
+
+async def by_the_audit(target: World) -> str:
+    """Which records somebody has read: tokens of keys, the same for the same key."""
+    await target.said("{ badges { code } }", "chief")
+    status, _, text = (await target.got("/api/v1/audit?entity_type=Badge&limit=1")).partition(" ")
+    if status != "200":
+        return text
+    return json.dumps([sorted(each["subject_tokens"]) for each in answers(text)["items"]])
+
+
 OTHERS: dict[str, Attack] = {
+    "the rate of a quality rule": by_a_quality_rule,
+    "the rate of a quality rule in GraphQL": by_a_quality_rule_in_graphql,
+    "the graph of the catalog": by_the_graph,
+    "relations of a record in the catalog": by_the_relations_of_a_record,
+    "the audit of others": by_the_audit,
     "filter and order in variables": by_variables,
     "the second of two operations": by_one_of_several_operations,
     "a row that somebody else has read": after_somebody_else,
@@ -99,7 +164,12 @@ ATTACKS: dict[str, Attack] = {**{name: operation(query) for name, query in OPERA
 def refused(text: str) -> bool:
     body = text.partition(" ")[2] if text[:3].isdigit() else text
     told = answers(body)
-    return "data" not in told and [each["extensions"]["code"] for each in told["errors"]] == ["FORBIDDEN"]
+    return (
+        isinstance(told, dict)
+        and "errors" in told
+        and "data" not in told
+        and [each["extensions"]["code"] for each in told["errors"]] == ["FORBIDDEN"]
+    )
 
 
 async def test_there_are_enough() -> None:
@@ -123,6 +193,33 @@ async def test_an_attack_tells_nothing(worlds: Worlds, name: str) -> None:
 async def test_a_hidden_key_is_found_by_its_pseudonym_alone(worlds: Worlds) -> None:
     for each in worlds.closed:
         assert answers(await by_a_key_that_is_a_value(each))["data"] == {"badge": None}
+
+
+async def test_tokens_are_turned_back_for_whoever_sees_the_field(worlds: Worlds) -> None:
+    for each, rows in zip(worlds.closed, (ONE, TWO), strict=True):
+        told = answers(await each.said("{ people { ref } }"))["data"]["people"]
+        asked = {"field": "people#Person.ref", "tokens": [row["ref"] for row in told]}
+        assert await each.posted("/api/v1/tokens/reveal", asked, "chief") == (
+            200,
+            {"field": "people#Person.ref", "values": [row[11] for row in rows]},
+        )
+        for body in (asked, {**asked, "field": "people#Person.nothing"}):
+            status, refusal = await each.posted("/api/v1/tokens/reveal", body, "reader")
+            assert (status, refusal["error"]["code"]) == (403, "FORBIDDEN")
+        status, refusal = await each.posted("/api/v1/tokens/reveal", {"field": "x", "tokens": []}, "chief")
+        assert (status, refusal["error"]["code"]) == (400, "INVALID_REQUEST")
+        _, _, rows_of_audit = (await each.got("/api/v1/audit?entity_type=Person&limit=500", "chief")).partition(" ")
+        assert {(True, ("ref",)), (False, ())} <= {
+            (row["success"], tuple(row["fields"])) for row in answers(rows_of_audit)["items"]
+        }
+
+
+async def test_a_search_finds_no_value_and_no_hidden_thing(worlds: Worlds) -> None:
+    for each, rows in zip(worlds.closed, (ONE, TWO), strict=True):
+        for value in (rows[0][3], rows[0][11], "ann", "indigo", "3100"):
+            for key in ("reader", "chief"):
+                found = answers((await each.got(f"/api/v1/catalog/search?q={value}", key)).partition(" ")[2])
+                assert found["total"] == 0
 
 
 async def test_whoever_may_see_sees(worlds: Worlds) -> None:

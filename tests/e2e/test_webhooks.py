@@ -97,6 +97,8 @@ async def test_changes_of_the_shop_and_what_cannot_be_read(tmp_path: Path) -> No
         (_, shown), (_, opened) = await dlq("show", "--all"), await dlq("show", "--id", found[0]["id"], "--body")
         assert "canary" not in json.dumps([found, shown])
         assert "canary@example.com" in opened[0]["body"]["text"]
+        (_, mapped) = await dlq("show", "--id", found[1]["id"], "--body")
+        assert mapped[0]["body"]["record"]["inventory"] == "canary@example.com"
         audited, rows = await runtime.get("/api/v1/audit?product=products&limit=1", "steward")
         assert audited == 200, rows
         assert "command-line" in json.dumps(rows)

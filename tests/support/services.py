@@ -95,6 +95,7 @@ class Broker:
         for name in self._folder.rglob("*pid*"):
             with contextlib.suppress(ValueError, ProcessLookupError, OSError):
                 os.kill(int(name.read_text().split()[0]), signal.SIGKILL)
+                name.unlink()  # where nobody reaps it, its script would take the dead one for alive
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             with socket.socket() as probe:

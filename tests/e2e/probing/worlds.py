@@ -32,6 +32,9 @@ security:
     - {name: reader, key: "${env:READER}", roles: [reader], purposes: [care]}
     - {name: chief, key: "${env:CHIEF}", roles: [chief]}
 gateway: {explain: [reader, chief]}
+catalog: {observe: true, writeEvery: 100ms}
+quality: {every: 1s}
+audit: {readers: [AUDITOR]}
 """
 TAXONOMY = """
 apiVersion: dictamesh/v1
@@ -48,7 +51,9 @@ FIELDS = """
       - {name: alias, physicalName: email, logicalType: string, classification: restricted, tags: [pii.redacted]}
       - {name: initial, logicalType: string, transformLogic: "SUBSTR(self.email, 1, 1)",
          classification: restricted, tags: [pii.redacted]}
-      - {name: phone, logicalType: string, classification: restricted, tags: [pii.nullified]}
+      - {name: phone, logicalType: string, classification: restricted, tags: [pii.nullified],
+         quality: [{name: reachable, metric: nullValues, mustBe: 0}]}
+      - {name: ref, logicalType: string, classification: restricted, tags: [pii.token]}
       - {name: secret, logicalType: string, classification: restricted, tags: [pii.denied]}
       - {name: iban, logicalType: string, classification: restricted, tags: [pii.partial]}
       - {name: born, logicalType: date, classification: restricted, tags: [pii.born]}
@@ -149,6 +154,15 @@ rules:
 ---
 apiVersion: dictamesh/v1
 kind: Policy
+name: tokens
+owner: o
+match: {tags: [pii.token]}
+rules:
+  - {name: chiefs, roles: [chief], effect: allow}
+  - {name: rest, effect: mask, mask: {kind: token, key: pepper}}
+---
+apiVersion: dictamesh/v1
+kind: Policy
 name: some
 owner: o
 match: {tags: [pii.some]}
@@ -165,18 +179,18 @@ owner: o
 match: {tiers: [restricted]}
 rules: [{name: everyone, effect: allow}]
 """
-COLUMNS = ("id", "team", "level", "email", "phone", "secret", "iban", "born", "pay", "note", "boss_id")
+COLUMNS = ("id", "team", "level", "email", "phone", "secret", "iban", "born", "pay", "note", "boss_id", "ref")
 Row = tuple[Any, ...]
 ONE: list[Row] = [
-    (1, "a", 1, "ann@x.example", "030 1111", "indigo", "DE1100001234", "1990-05-01", 3100, "open", 2),
-    (2, "a", 2, "bob@x.example", "030 2222", "crimson", "DE2200001234", "1990-11-30", 3900, "mild", 3),
-    (3, "b", 3, "cid@x.example", "030 3333", "olive", "DE3300001234", "1970-12-01", 3300, "fair", 1),
+    (1, "a", 1, "ann@x.example", "030 1111", "indigo", "DE1100001234", "1990-05-01", 3100, "open", 2, "R-11"),
+    (2, "a", 2, "bob@x.example", "030 2222", "crimson", "DE2200001234", "1990-11-30", 3900, "mild", 3, "R-12"),
+    (3, "b", 3, "cid@x.example", "030 3333", "olive", "DE3300001234", "1970-12-01", 3300, "fair", 1, "R-13"),
 ]
 TWO: list[Row] = [
     # other values of the same people: none that a caller without rights may tell (that there is one, may be told)
-    (1, "a", 1, "zoe@y.example", None, "ochre", "FR9900001234", "1990-12-31", 3700, "open", 3),
-    (2, "a", 2, "yan@y.example", "99 9999", None, "FR8800001234", "1990-01-15", 3200, "cold", 1),
-    (3, "b", 3, "ann@x.example", "030 1111", "indigo", "FR7700001234", "1970-02-02", 3999, "rough", 2),
+    (1, "a", 1, "zoe@y.example", None, "ochre", "FR9900001234", "1990-12-31", 3700, "open", 3, "S-21"),
+    (2, "a", 2, "yan@y.example", "99 9999", None, "FR8800001234", "1990-01-15", 3200, "cold", 1, "S-22"),
+    (3, "b", 3, "ann@x.example", "030 1111", "indigo", "FR7700001234", "1970-02-02", 3999, "rough", 2, "S-23"),
 ]
 BADGES = {"one": [("A-1", "red"), ("B-2", "blue")], "two": [("C-3", "red"), ("D-4", "blue")]}
 ATTEMPTS = re.compile(r"^dictamesh_source_attempts_total\{[^}]*\} ([0-9.e+]+)", re.MULTILINE)
@@ -205,6 +219,14 @@ class World:
         status, text = await self.runtime.fetch(path, headers(key))
         return plain(f"{status} {text}")
 
+    async def posted(self, path: str, body: object, key: str) -> tuple[int, Any]:
+        """The answer to a POST request."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{self.runtime.url}{path}", json=body, headers=headers(key)) as response,
+        ):
+            return response.status, await response.json()
+
     async def asked(self) -> float:
         """How many calls the sources have got so far."""
         found = re.findall(
@@ -225,7 +247,13 @@ def plain(text: str) -> str:
 
 
 def _write(folder: Path, rows: list[Row], badges: list[tuple[str, str]], policies: str) -> Path:
-    files = {"mesh.yaml": MESH, "taxonomy.yaml": TAXONOMY, "people.yaml": PEOPLE, "policies.yaml": policies}
+    auditor = "chief" if policies is CLOSED else "reader"
+    files = {
+        "mesh.yaml": MESH.replace("AUDITOR", auditor),
+        "taxonomy.yaml": TAXONOMY,
+        "people.yaml": PEOPLE,
+        "policies.yaml": policies,
+    }
     for name, text in files.items():
         (folder / name).write_text(text, "utf-8")
     with closing(sqlite3.connect(folder / "people.sqlite")) as db, db:

@@ -15,13 +15,13 @@ import pytest
 from dictamesh.runtime.adapters.records import RecordIds
 from dictamesh.runtime.adapters.surrogates import Surrogates
 from dictamesh.runtime.capture.contract import Recorded, Seen, StateId
-from dictamesh.runtime.capture.making import NoPayload
 from dictamesh.runtime.capture.recorder import CatalogRecorder
 from dictamesh.runtime.capture.running import Making
 from dictamesh.runtime.capture.states_of import states_of
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
 from dictamesh.runtime.events.log import LoggedEvent, bounds, read_events
+from dictamesh.runtime.events.payload import NoPayload
 from dictamesh.runtime.mesh.build import build
 from dictamesh.runtime.mesh.lines import close_lines, lines_of, open_lines
 from dictamesh.runtime.mesh.references import Resolver
@@ -116,8 +116,11 @@ class Mesh:
             return connection.execute(statement).fetchall()
 
     @contextlib.asynccontextmanager
-    async def making(self, recorder: CatalogRecorder) -> AsyncIterator[Making]:
-        lines = await open_lines(self.plan, Resolver(self.folder, {"PEPPER": "pepper"}), Listeners())
+    async def making(
+        self, recorder: CatalogRecorder, environment: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Making]:
+        resolver = Resolver(self.folder, environment or {"PEPPER": "pepper"})
+        lines = await open_lines(self.plan, resolver, Listeners())
         try:
             line = lines_of(lines)[self.entity.server]
             yield Making(self.plan, self.entity, self.state, line, recorder, self.pool)

@@ -11,6 +11,7 @@ import pytest
 
 from dictamesh.runtime.capture.poll import poll
 from dictamesh.runtime.capture.snapshot import snapshot
+from dictamesh.runtime.events.payload import NoPayload
 from tests.integration.capture.conftest import Mesh, plan_of
 
 POLL = "{poll: {every: 0.02s, cursor: updated_at, deletes: 0.1s, page: 7, pause: 0s}}"
@@ -18,7 +19,7 @@ SNAPSHOT = "{snapshot: {every: 0.02s, page: 7, pause: 0s}}"
 STEPS = 300
 
 
-class Whole:
+class Whole(NoPayload):
     """Tells every value."""
 
     def of(self, entity: Any, row: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

@@ -28,10 +28,10 @@ from dictamesh.runtime.events.kept_letters import Letter, Which, letters
 from tests.integration.capture.conftest import until
 from tests.support.plans import plan
 from tests.support.recorder import Listening
-from tests.support.services import free_port, kafka, registry, unique
+from tests.support.services import Broker, broker, free_port, kafka, registry, unique
 from tests.support.webhooks import SEAL, orders
 
-__all__ = ["kafka", "registry"]
+__all__ = ["broker", "kafka", "registry"]
 SCHEMA = {
     "type": "record",
     "name": "Order",
@@ -264,3 +264,28 @@ async def test_new_partitions_are_read_from_their_beginning(foreign: Foreign, mo
             future.result(20)
         foreign.write([row(2)], partition=2)
         assert {each.entity_id for each in await foreign.count(2)} == {"o-1", "o-2"}
+
+
+async def test_a_broker_that_is_killed_is_waited_for(catalog: Pool, broker: Broker) -> None:
+    foreign = Foreign(catalog, broker.bootstrap, {"topic": unique("orders")})
+    foreign.make()
+
+    async def insist() -> None:
+        while True:
+            with contextlib.suppress(ReadFailed):
+                await foreign.way().run()
+            await asyncio.sleep(0.2)
+
+    foreign.write(row(n) for n in range(500))
+    work = asyncio.create_task(insist())
+    try:
+        await foreign.count(500)
+        await asyncio.to_thread(broker.kill)
+        await asyncio.to_thread(broker.start)
+        foreign.write(row(n) for n in range(500, 1000))
+        found = await foreign.count(1000)
+        assert not work.done()
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+    assert len({each.entity_id for each in found}) == len(found) == 1000

@@ -11,6 +11,7 @@ import pytest
 from dictamesh.runtime.capture import state as states
 from dictamesh.runtime.capture.contract import Bad, Batch, Ousted, Seen
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
+from dictamesh.runtime.events.payload import NoPayload
 from tests.integration.capture.conftest import PRODUCT, Mesh, counts, plan_of, row
 
 
@@ -147,7 +148,7 @@ async def test_a_record_without_a_key_that_can_be_kept_is_bad(mesh: Mesh, bad: S
     assert kept.bad[0].stage == "key"
 
 
-class Whole:
+class Whole(NoPayload):
     """Tells every value."""
 
     def of(self, entity: Any, row: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

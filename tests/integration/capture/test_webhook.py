@@ -218,6 +218,41 @@ async def test_bodies_in_memory_are_bounded_together(catalog: Pool) -> None:
         assert budget.left == 20_000
 
 
+async def test_a_flood_of_large_unsigned_bodies_is_bounded_and_harms_nobody(catalog: Pool) -> None:
+    budget = Budget(8_000_000)
+    async with shop(catalog, budget=budget) as one:
+        body = b'{"a": "' + b"x" * 800_000 + b'"}'
+        wrong = {**one.signed(body), "X-Shop-Signature": "sha256=" + "0" * 64}
+        statuses: list[int] = []
+
+        async def parts():
+            for start in range(0, len(body), 65_536):
+                yield body[start : start + 65_536]
+
+        async def flood() -> None:
+            try:
+                async with one.session.post(one.url, data=parts(), headers=wrong) as answer:
+                    statuses.append(answer.status)
+            except aiohttp.ClientConnectionError:
+                statuses.append(429)  # closed while the body was still being sent
+
+        async def insist() -> int:
+            while (status := (await one.send(delivery(1)))[0]) == 429:
+                await asyncio.sleep(0.05)
+            return status
+
+        tracemalloc.start()
+        try:
+            floods = [asyncio.create_task(flood()) for _ in range(300)]
+            assert await insist() == 202
+            await asyncio.gather(*floods)
+            assert tracemalloc.get_traced_memory()[1] < 120_000_000, "all of it would be 240 MB"
+        finally:
+            tracemalloc.stop()
+        assert set(statuses) <= {401, 429}
+        assert budget.left == 8_000_000
+
+
 async def test_a_body_that_never_comes_is_given_up(catalog: Pool) -> None:
     async with shop(catalog, patience=0.2) as one:
         gate = asyncio.Event()

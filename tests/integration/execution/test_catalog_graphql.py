@@ -70,7 +70,9 @@ COSTLY = """{ catalog { products(limit: 100) { entities { fields { fields { fiel
 
 
 async def quality(names: Any) -> dict[str, list[QualityResult]]:
-    return {name: [QualityResult(name, "rowCount", True, 1.0, NOON)] for name in names}
+    status = QualityResult("customers#Customer.status", "status.invalidValues", True, 1.0, NOON)
+    gone = QualityResult("customers#Customer.email", "email.once", True, 1.0, NOON)
+    return {"customers": [status, gone]} if "customers" in names else {}
 
 
 @pytest.fixture
@@ -88,7 +90,13 @@ async def test_every_field_of_the_schema_has_a_value(mesh: Known) -> None:
     assert [each["name"] for each in data["products"]] == ["customers", "invoices", "products"]
     customers = data["products"][0]
     assert customers["quality"] == [
-        {"address": "customers", "rule": "rowCount", "passed": True, "rate": 1.0, "checkedAt": "2026-01-01T12:00:00Z"}
+        {
+            "address": "customers#Customer.status",
+            "rule": "status.invalidValues",
+            "passed": True,
+            "rate": 1.0,
+            "checkedAt": "2026-01-01T12:00:00Z",
+        }
     ]
     _, rest = await mesh.get("/catalog/lineage/customers?direction=upstream&depth=2", "support")
     assert customers["lineage"]["nodes"] == rest["nodes"]

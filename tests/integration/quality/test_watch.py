@@ -162,6 +162,31 @@ async def test_metrics_show_the_last_check(tree: Tree) -> None:
     assert "other" not in {*rates}
 
 
+async def test_lineage_hears_of_each_check(tree: Tree) -> None:
+    mesh = await tree.start("one")
+    told = (
+        b"SELECT event FROM dictamesh_lineage_events WHERE event->'job'->>'name' = 'people#Person.quality' ORDER BY id"
+    )
+
+    async def sent() -> list[dict[str, Any]]:
+        return [row["event"] for row in await mesh.store.pool.rows(told)]
+
+    async def several() -> bool:
+        return len(await sent()) >= 2
+
+    await until(several, "a run of the rules")
+    started, completed = (await sent())[:2]
+    assert [each["eventType"] for each in (started, completed)] == ["START", "COMPLETE"]
+    (checked,) = completed["inputs"]
+    assertions = checked["inputFacets"]["dataQualityAssertions"]["assertions"]
+    assert {each["name"]: (each["assertion"], each["success"], each.get("column")) for each in assertions} == {
+        "somebody": ("rowCount", True, None),
+        "oldest": ("sql", True, None),
+        "named": ("nullValues", False, "name"),
+        "form": ("invalidValues", True, "name"),
+    }
+
+
 async def test_one_of_two_replicas_does_the_work(tree: Tree) -> None:
     one, two = await tree.start("one"), await tree.start("two")
 

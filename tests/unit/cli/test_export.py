@@ -41,7 +41,7 @@ def test_each_kind_is_written_to_a_folder(mesh: Path, run: Run, kind: str) -> No
 @pytest.mark.parametrize("kind", FILES)
 def test_one_thing_is_printed_as_it_would_be_written(mesh: Path, run: Run, kind: str) -> None:
     name = "people" if kind == "odcs" else "Person"
-    run("export", kind, "--config", str(mesh), "--out", "made")
+    run("export", kind, "--config", str(mesh), name, "--out", "made")
     code, out, err = run("export", kind, "--config", str(mesh), name)
     assert (code, err) == (0, "")
     assert out == (mesh.parent / "made" / FILES[kind][0]).read_text(encoding="utf-8")

@@ -7,6 +7,7 @@ from typing import Annotated, get_args
 
 from pydantic import Field
 
+from dictamesh.runtime.audit.answers import AuditEntry, Numbers, numbers
 from dictamesh.runtime.audit.heads import heads_after
 from dictamesh.runtime.audit.keys import Signer
 from dictamesh.runtime.audit.queries import (
@@ -18,7 +19,6 @@ from dictamesh.runtime.audit.queries import (
     statistics,
 )
 from dictamesh.runtime.audit.statements import SignedHead
-from dictamesh.runtime.audit.statistics import AuditEntry, Numbers, numbers
 from dictamesh.runtime.catalog.queries import Page
 from dictamesh.runtime.catalog.rest.faults import RequestRefused
 from dictamesh.runtime.catalog.rest.parameters import Parameter, choice, day_or_instant, flag, page, text, whole

@@ -5,19 +5,20 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
 
 from dictamesh.runtime.bus.client import Headers, Message
-from dictamesh.runtime.bus.codec import Codec, Misfit, codec, parsed
-from dictamesh.runtime.bus.schemas import SYSTEM
+from dictamesh.runtime.bus.codec import Codec, Misfit, codec
+from dictamesh.runtime.bus.encoding import writer
 from dictamesh.runtime.bus.topics import Wanted
+from dictamesh.runtime.compile.system_topics import SCHEMA
 
 AVRO, JSON = b"application/avro", b"application/json"
 TYPE = "com.dictamesh.events"
-_TRACE = re.compile(r"[0-9a-f]{32}\Z", re.ASCII)
-_SPAN = re.compile(r"[0-9a-f]{16}\Z", re.ASCII)
+_PLACE = re.compile(r"[0-9a-f]{32}-[0-9a-f]{16}\Z", re.ASCII)
 
 
 class Row(NamedTuple):
@@ -66,10 +67,8 @@ class Outgoing:
     def _value(self, envelope: dict[str, Any]) -> bytes:
         if self.schema_id is not None:
             return self.codec.encode(envelope, self.schema_id)
-        payload = envelope["payload"]
-        text = orjson.dumps(envelope)
-        self.codec.encode({**envelope, "payload": payload and dict(payload)}, 0)  # SR-5 holds without a registry, too
-        return text
+        self.codec.encode(envelope, 0)  # SR-5 holds without a registry, too
+        return orjson.dumps(envelope)
 
     def _headers(self, key: str, envelope: dict[str, Any]) -> Headers:
         kind, at = envelope["event_type"], envelope["trace_context"]
@@ -84,15 +83,16 @@ class Outgoing:
             ("trace-id", trace),
             ("span-id", span),
         ]
-        if _TRACE.match(trace) and _SPAN.match(span):
-            headers.append(("traceparent", f"00-{trace}-{span}-01"))
+        place = f"{trace}-{span}"
+        if _PLACE.match(place):
+            headers.append(("traceparent", f"00-{place}-01"))
         return headers
 
 
 def outgoing(mesh: str, version: str, topic: Wanted, schema_id: int | None, largest: int) -> Outgoing:
     """Return how events of a topic become messages; `version` is that of the product."""
     entity = topic.entity
-    made = codec(entity) if entity is not None else Codec(parsed(SYSTEM), {})
+    made = codec(entity) if entity is not None else Codec(writer(SCHEMA))
     source = f"/{mesh}/{entity.product}/{entity.name}" if entity is not None else f"/{mesh}/system"
     name = entity.name if entity is not None else "System"
     common: Headers = [
@@ -120,6 +120,10 @@ def written(ways: dict[str, Outgoing], rows: Iterable[Row]) -> tuple[list[Messag
 
 
 def _moment(milliseconds: int) -> str:
-    return (
-        datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03}Z"
-    )
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{_second(seconds)}.{rest:03}Z"
+
+
+@lru_cache(4096)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

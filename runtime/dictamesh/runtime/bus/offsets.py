@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How far the log has been published, and pages of what has not been."""
 
-from collections.abc import Collection, Mapping
+import contextlib
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -47,6 +48,7 @@ UPDATE dictamesh_relay_offsets o SET next_offset = g.next, published_at = now()
     AS g (topic, partition, before, next)
  WHERE o.mesh = %(mesh)s AND o.topic = g.topic COLLATE "C" AND o.partition = g.partition AND o.next_offset = g.before
 """
+_PATIENCE = b"SET statement_timeout = 30000"
 _SET = b"""
 INSERT INTO dictamesh_relay_offsets (mesh, topic, partition, next_offset)
 SELECT %(mesh)s, g.topic, g.partition, g.next
@@ -81,7 +83,30 @@ async def standing(pool: Pool, mesh: str, topics: Collection[str]) -> dict[Place
     return {(row["topic"], row["partition"]): (row["next"], row["head"]) for row in rows}
 
 
-async def page(pool: Pool, positions: Mapping[Place, int], limits: Mapping[Place, int]) -> list[Row]:
+@contextlib.contextmanager
+def reading(pool: Pool) -> Iterator[psycopg.Connection[TupleRow]]:
+    """A connection beside the pool's for a thread that reads and encodes; raises `CatalogUnavailable`.
+
+    Through the event loop each piece of an answer would wait for the thread that encodes the last one.
+    """
+    with database_errors():
+        connection = psycopg.connect(
+            str(pool.connections.conninfo),
+            autocommit=True,
+            connect_timeout=5,
+            fallback_application_name="dictamesh-relay",
+        )
+    try:
+        with database_errors():
+            connection.execute(_PATIENCE)
+        yield connection
+    finally:
+        connection.close()
+
+
+def page(
+    connection: psycopg.Connection[TupleRow], positions: Mapping[Place, int], limits: Mapping[Place, int]
+) -> list[Row]:
     """Return events from positions on, in order per partition, `limits` at most of each.
 
     Raises `CatalogUnavailable`.
@@ -93,11 +118,10 @@ async def page(pool: Pool, positions: Mapping[Place, int], limits: Mapping[Place
         "offsets": [positions[place] for place in places],
         "limits": [limits[place] for place in places],
     }
-    with database_errors():
-        async with pool.connections.connection() as connection, connection.cursor(binary=True) as cursor:
-            cursor.adapters.register_loader("jsonb", _Envelope)
-            await cursor.execute(_READ, wanted)
-            return [Row(*row) for row in await cursor.fetchall()]
+    with database_errors(), connection.cursor(binary=True) as cursor:
+        cursor.adapters.register_loader("jsonb", _Envelope)
+        cursor.execute(_READ, wanted)
+        return [Row(*row) for row in cursor]
 
 
 async def advance(

@@ -112,7 +112,7 @@ class PolicyPayloads:
             if key is None:
                 return {}
             keys[token] = key
-        record = self.ids.of(entity, tuple(row.get(name) for name in entity.key))
+        record = self._record(entity, row)
         if not keys or record is None:
             return {}
         values = {name: plain(row.get(name)) for name in rules.sealed}
@@ -121,6 +121,13 @@ class PolicyPayloads:
             for name, value in values.items()
             if value is not None
         }
+
+    def _record(self, entity: EntityPlan, row: Mapping[str, Any]) -> str | None:
+        """The id of the record in topics; a personal key stands there as it is where the spec allows that."""
+        key = tuple(row.get(name) for name in entity.key)
+        if any(part is None or isinstance(part, CellError) for part in key):
+            return None
+        return canonical(tuple(self.ids.surrogates.of(entity, part) for part in key) if entity.surrogate else key)
 
     def _subjects(self, rules: _Rules, row: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         for kind, name in rules.subjects:

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Publishes the event log to Kafka: in order per partition, at least once, by one replica at a time (MC-5, EV-13).
 
-A page is encoded while the brokers take the one before it. A position moves once the brokers have all before it.
+A page is read and encoded while the brokers take the one before it. A position moves once the brokers have all before
+it.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,10 +18,11 @@ from psycopg.rows import TupleRow
 
 from dictamesh.runtime.bus.client import Failure, Message, Sender
 from dictamesh.runtime.bus.messages import Outgoing, Rejected, Row, written
-from dictamesh.runtime.bus.offsets import Overtaken, Place, advance, page, standing
+from dictamesh.runtime.bus.offsets import Overtaken, Place, advance, page, reading, standing
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.lease import leased
 from dictamesh.runtime.catalog.pool import Pool
+from dictamesh.specs.collecting import uncollected
 
 _LOG = logging.getLogger("dictamesh.bus")
 _PAGE = 5000
@@ -28,6 +31,7 @@ _IDLE = 0.5
 _WAIT = 1.0
 _PATIENCE = 3.0  # seconds of waiting for the brokers that are told of
 _AGAIN = (0.2, 10.0)  # seconds: the first pause, the longest
+_AFTER_FAILURE = 1.0
 
 Reject = Callable[[psycopg.AsyncConnection[TupleRow], Sequence[Rejected]], Awaitable[None]]
 """Writes events that cannot be sent to the dead letters, within the caller's transaction."""
@@ -115,36 +119,35 @@ class Relay:
     async def _own(self, *, once: bool = False) -> int:
         sender = Sender(self.settings)
         try:
-            return await self._publish(sender, once=once)
+            return await self.publish(sender, once=once)
         finally:
             await asyncio.to_thread(sender.close)
 
-    async def _publish(self, sender: Sender, *, once: bool) -> int:
-        under_way: _Page | None = None
-        count = 0
-        self._positions.clear()
-        while True:
-            self.woken.clear()
-            settling = under_way is not None
-            found = await self._next()
-            if under_way is not None:
-                failed = await self._settle(sender, under_way)
-                count += len(under_way.rows)
-                under_way = None
-                if failed:
+    async def publish(self, sender: Sender, *, once: bool) -> int:
+        """Publish by a producer, with `once` what there is now; return how many events that were.
+
+        Raises `CatalogUnavailable`, Overtaken, and RuntimeError for a producer of no use.
+        """
+        async with _connected(self.pool) as connection:
+            under_way: _Page | None = None
+            count = 0
+            self._positions.clear()
+            while True:
+                self.woken.clear()
+                found = await self._next(connection)
+                before, under_way = under_way, None
+                if before is not None and await self._settle(sender, before):
                     self._positions.clear()
-                    await asyncio.sleep(_AGAIN[0] * 5)
-                    continue
-            if found is not None:
-                await asyncio.to_thread(sender.send, found.messages)
-                under_way = found
-            elif settling:
-                continue
-            elif once:
-                return count
-            else:
-                self._positions.clear()  # whoever sets them is heard
-                await self._rest()
+                    await asyncio.sleep(_AFTER_FAILURE)
+                elif found is not None:
+                    await asyncio.to_thread(sender.send, found.messages)
+                    under_way = found
+                    count += len(found.rows)
+                elif before is None:
+                    if once:
+                        return count
+                    self._positions.clear()  # whoever sets them is heard
+                    await self._rest()
 
     async def _rest(self) -> None:
         try:
@@ -153,7 +156,7 @@ class Relay:
         except TimeoutError:
             pass
 
-    async def _next(self) -> _Page | None:
+    async def _next(self, connection: psycopg.Connection[TupleRow]) -> _Page | None:
         """The next page, encoded; None where all is published or under way."""
         ways = self.ways()
         heads = await standing(self.pool, self.mesh, ways)
@@ -168,14 +171,11 @@ class Relay:
             return None
         share = max(_PAGE // len(behind), _LEAST)
         limits = {place: 1 if place in self._careful else share for place in behind}
-        rows = await page(self.pool, behind, limits)
         # nothing there: retention took away what lay between
         after = {place: heads[place][1] for place in behind}
-        for row in rows:
-            after[row.topic, row.partition] = row.offset + 1
-        self._positions.update(after)
-        messages, rejected = await asyncio.to_thread(written, ways, rows)
-        return _Page(rows, messages, rejected, behind, after)
+        found = await asyncio.to_thread(_read, connection, ways, behind, after, limits)
+        self._positions.update(found.after)
+        return found
 
     async def _settle(self, sender: Sender, done: _Page) -> bool:
         """Wait until the brokers have a page, and move on; True where some of it failed and is to be sent again."""
@@ -221,3 +221,29 @@ class Relay:
             for each in kept.rejected:
                 self.told.rejected(each.row.topic, 1)
         self.told.published(rows)
+
+
+def _read(
+    connection: psycopg.Connection[TupleRow],
+    ways: dict[str, Outgoing],
+    before: dict[Place, int],
+    after: dict[Place, int],
+    limits: dict[Place, int],
+) -> _Page:
+    with uncollected():
+        rows = page(connection, before, limits)
+        for row in rows:
+            after[row.topic, row.partition] = row.offset + 1
+        messages, rejected = written(ways, rows)
+    return _Page(rows, messages, rejected, before, after)
+
+
+@contextlib.asynccontextmanager
+async def _connected(pool: Pool) -> AsyncIterator[psycopg.Connection[TupleRow]]:
+    """A connection for a thread; closed in one, too, once what it does is done."""
+    opened = reading(pool)
+    connection = await asyncio.to_thread(opened.__enter__)
+    try:
+        yield connection
+    finally:
+        await asyncio.to_thread(opened.__exit__, None, None, None)

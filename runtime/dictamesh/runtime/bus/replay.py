@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which part of the log is read or published again (EV-17)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from dictamesh.runtime.bus.messages import Row
-from dictamesh.runtime.bus.offsets import Place, page
+from dictamesh.runtime.bus.offsets import Place, page, reading
 from dictamesh.runtime.bus.tail import Beginning
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.events.log import bounds
@@ -64,20 +64,19 @@ async def stretches(pool: Pool, chosen: Chosen) -> dict[Place, Stretch]:
     return found
 
 
-async def rows(pool: Pool, chosen: Chosen, where: dict[Place, Stretch]) -> list[list[Row]]:
-    """Return the chosen events in pages, in order per partition; raises `CatalogUnavailable`."""
-    pages = []
-    for place, stretch in where.items():
-        at = stretch.begin
-        while at < stretch.end:
-            read = await page(pool, {place: at}, {place: _PAGE})
-            if not read:
-                break
-            at = read[-1].offset + 1
-            kept = [row for row in read if row.offset < stretch.end and chosen.holds(row)]
-            if kept:
-                pages.append(kept)
-    return pages
+def rows(pool: Pool, chosen: Chosen, where: dict[Place, Stretch]) -> Iterator[list[Row]]:
+    """Yield the chosen events in pages, in order per partition; for a thread. Raises `CatalogUnavailable`."""
+    with reading(pool) as connection:
+        for place, stretch in where.items():
+            at = stretch.begin
+            while at < stretch.end:
+                read = page(connection, {place: at}, {place: _PAGE})
+                if not read:
+                    break
+                at = read[-1].offset + 1
+                kept = [row for row in read if row.offset < stretch.end and chosen.holds(row)]
+                if kept:
+                    yield kept
 
 
 async def _starts(pool: Pool, chosen: Chosen, held: Collection[Place]) -> dict[Place, int]:

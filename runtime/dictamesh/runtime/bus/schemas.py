@@ -8,12 +8,10 @@ from typing import Any
 from dictamesh.runtime.bus.codec import thawed
 from dictamesh.runtime.bus.registry import Registered, RegistryRefused, SchemaRegistry
 from dictamesh.runtime.bus.topics import Wanted
-from dictamesh.runtime.compile.avro import envelope
+from dictamesh.runtime.compile.system_topics import SCHEMA
 from dictamesh.runtime.diff.schemas import avro_faults
 
 Schema = Mapping[str, Any]
-SYSTEM = envelope("System", ())
-"""The schema of topics that bear no entity of a plan: nothing of a payload."""
 
 
 class Incompatible(Exception):  # noqa: N818 - the name says what is the case
@@ -79,7 +77,7 @@ def subject(topic: str) -> str:
 
 def schema_of(topic: Wanted) -> Schema:
     """Return the Avro schema of what a topic bears."""
-    return topic.entity.avro if topic.entity is not None else SYSTEM
+    return topic.entity.avro if topic.entity is not None else SCHEMA
 
 
 def faults(new: Any, old: Any, level: str) -> Iterator[tuple[str, str]]:

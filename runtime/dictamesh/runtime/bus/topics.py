@@ -6,11 +6,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dictamesh.runtime.bus.client import Admin, TopicState
-from dictamesh.runtime.compile.plan import EntityPlan, Plan
+from dictamesh.runtime.compile.plan import EntityPlan, Plan, TopicPlan
+from dictamesh.runtime.compile.system_topics import system_topics
 
-ENTITY_REGISTERED = "system.metadata.entity_registered"
-RELATIONSHIP_CREATED = "system.lineage.relationship_created"
-_YEAR = 365 * 86_400.0
 _SETTINGS = ("retention.ms", "cleanup.policy", "compression.type", "min.insync.replicas")
 
 
@@ -52,20 +50,9 @@ def wanted_topics(plan: Plan) -> dict[str, Wanted]:
     replication, least = (kafka.replication, kafka.min_in_sync) if kafka is not None else (None, None)
     found = {}
     for entity in plan.entities.values():
-        topic = entity.topic
-        found[topic.name] = _wanted(
-            topic.name,
-            topic.partitions,
-            replication or topic.replication,
-            topic.retention,
-            topic.cleanup,
-            least,
-            entity,
-        )
-    for name in (ENTITY_REGISTERED, RELATIONSHIP_CREATED):
-        found.setdefault(name, _wanted(name, 3, replication or 3, _YEAR, "compact", least))
-    dead = plan.mesh.events.dead_letters
-    found.setdefault(dead.topic, _wanted(dead.topic, 3, replication or 3, dead.keep, "delete", least))
+        found[entity.topic.name] = _wanted(entity.topic, replication, least, entity)
+    for topic in system_topics(plan.mesh.events):
+        found.setdefault(topic.name, _wanted(topic, replication, least))
     return found
 
 
@@ -113,16 +100,12 @@ async def cure(admin: Admin, found: Iterable[Drift]) -> list[Drift]:
     return cured
 
 
-def _wanted(
-    name: str,
-    partitions: int,
-    replication: int,
-    retention: float,
-    cleanup: str,
-    least: int | None,
-    entity: EntityPlan | None = None,
-) -> Wanted:
-    config = {"retention.ms": str(round(retention * 1000)), "cleanup.policy": cleanup, "compression.type": "lz4"}
+def _wanted(topic: TopicPlan, replication: int | None, least: int | None, entity: EntityPlan | None = None) -> Wanted:
+    config = {
+        "retention.ms": str(round(topic.retention * 1000)),
+        "cleanup.policy": topic.cleanup,
+        "compression.type": topic.compression,
+    }
     if least is not None:
         config["min.insync.replicas"] = str(least)
-    return Wanted(name, partitions, replication, config, entity)
+    return Wanted(topic.name, topic.partitions, replication or topic.replication, config, entity)

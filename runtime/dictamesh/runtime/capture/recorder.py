@@ -16,7 +16,7 @@ from dictamesh.runtime.capture import state as states
 from dictamesh.runtime.capture.contract import Bad, Batch, Recorded, Seen, StateId
 from dictamesh.runtime.capture.folding import Change, Folded, Folding, delivery_id
 from dictamesh.runtime.capture.hashing import Hashes, key_name
-from dictamesh.runtime.capture.making import EventMaker, PayloadMaker, changed_at
+from dictamesh.runtime.capture.making import EventMaker, changed_at
 from dictamesh.runtime.capture.reading import Gone, Live, Read, RecordReader, Spoiled
 from dictamesh.runtime.capture.records import Records, delivered
 from dictamesh.runtime.catalog.errors import CatalogUnavailable, EntityNotFound
@@ -24,6 +24,7 @@ from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.catalog.queries import get_entity
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
 from dictamesh.runtime.events.log import append_events
+from dictamesh.runtime.events.payload import PayloadMaker
 from dictamesh.runtime.events.versions import take_turn
 
 _LOG = logging.getLogger("dictamesh.capture")
@@ -220,7 +221,9 @@ class CatalogRecorder:
     ) -> dict[str, int]:
         """The log comes last: its partitions are locked for others until the commit."""
         topic = self._entity.topic
-        events = self._maker.events(batch.state, self._epoch, changes, now)
+        rows = [change.live.row for change in changes if change.live is not None]
+        await self._maker.payload.ready(connection, self._entity, rows)
+        events = self._maker.events(batch, self._epoch, changes, now)
         placed = await append_events(connection, events, {topic.name: topic.partitions})
         positions: dict[str, int] = {}
         for at in placed:

@@ -22,6 +22,7 @@ from dictamesh.runtime.catalog.queries import Page
 from dictamesh.runtime.catalog.sight import Sight, seen_kinds, seen_types
 from dictamesh.runtime.catalog.usage import may_read, uses_of
 from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan, ProductPlan
+from dictamesh.specs.quality import Check, QualityRule
 
 CONSUMER_DAYS = 30
 
@@ -71,7 +72,7 @@ async def product_pages(
             tuple(_entity(entity, sight, uses, relations) for entity in seen[name]),
             measured[name],
             None if uses.consumers is None else uses.consumers.get(name, ()),
-            None if quality is None else _quality(quality.get(name, ()), seen[name]),
+            None if quality is None else _quality(quality.get(name, ()), seen[name], sight),
         )
         for name, product in products.items()
     }
@@ -216,6 +217,19 @@ def _count(found: dict[tuple[str | None, str | None], Consumer], row: Mapping[st
     found[key] = Consumer(*key, operations, last)
 
 
-def _quality(results: Iterable[QualityResult], entities: Iterable[EntityPlan]) -> tuple[QualityResult, ...]:
-    shown = tuple(entity.address for entity in entities)
-    return tuple(each for each in results if each.address.split(".")[0] in shown or "#" not in each.address)
+def _quality(
+    results: Iterable[QualityResult], entities: Iterable[EntityPlan], sight: Sight
+) -> tuple[QualityResult, ...]:
+    """Results that tell the caller no more than its queries would: a rate is made of the values that a rule reads."""
+    told = {(each.address, rule.name) for each in entities for rule in each.quality if _may_know(rule, each, sight)}
+    return tuple(each for each in results if (each.address.split(".")[0], each.rule) in told)
+
+
+def _may_know(rule: QualityRule, entity: EntityPlan, sight: Sight) -> bool:
+    if sight.filtered(entity.name):
+        return False
+    if rule.check is Check.ROWS:
+        return True
+    every = rule.check in {Check.CONDITION, Check.QUERY}
+    read = [each.name for each in entity.fields] if every else [*rule.path[:1], *rule.fields]
+    return all(sight.field(entity.name, name) == "allow" for name in read)

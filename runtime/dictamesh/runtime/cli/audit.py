@@ -9,6 +9,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, get_args
 
+from dictamesh.runtime.audit.answers import as_json, numbers
 from dictamesh.runtime.audit.examine import NoExport, examine_database, examine_export, read_heads
 from dictamesh.runtime.audit.export import exported
 from dictamesh.runtime.audit.findings import Report
@@ -17,7 +18,6 @@ from dictamesh.runtime.audit.keys import KnownKeys, UnusableKey, known_keys
 from dictamesh.runtime.audit.queries import DEFAULT_LIMIT, AuditFilter, AuditPage, list_rows, statistics
 from dictamesh.runtime.audit.reading import Span
 from dictamesh.runtime.audit.statements import Restored, SignedHead
-from dictamesh.runtime.audit.statistics import as_json, numbers
 from dictamesh.runtime.catalog.errors import InvalidRequest
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.catalog.rest.parameters import read_day_or_instant

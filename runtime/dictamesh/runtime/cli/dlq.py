@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from typing import Any
 
+from dictamesh.runtime.adapters.keys import json_form
 from dictamesh.runtime.audit.append import append_rows
+from dictamesh.runtime.capture.packing import Unpackable, unpacked
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.cli.common import add_format, config_of, entities_of, plan_of, print_json
 from dictamesh.runtime.cli.database import with_catalog
@@ -155,6 +157,26 @@ def _body(letter: Letter, opened: Seal) -> Any:
     if body is None:
         return None
     try:
+        seen = unpacked(body)
+    except Unpackable:
+        return _bytes(body)
+    return {"record": _values(seen.columns if seen.columns is not None else seen.fields)}
+
+
+def _values(value: Any) -> Any:
+    match value:
+        case dict():
+            return {name: _values(each) for name, each in value.items()}
+        case list():
+            return [_values(each) for each in value]
+        case bytes():
+            return _bytes(value)
+        case _:
+            return json_form(value)
+
+
+def _bytes(body: bytes) -> dict[str, str]:
+    try:
         return {"text": body.decode()}
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(body).decode()}
@@ -200,5 +222,5 @@ def _line(told: dict[str, Any]) -> str:
     if "attempts" in told:
         parts.append(f"{told['attempts']} attempts, first {told['firstFailedAt']}")
     if told.get("body") is not None:
-        parts.append(next(iter(told["body"].values())))
+        parts.append(str(next(iter(told["body"].values()))))
     return "  ".join(parts)

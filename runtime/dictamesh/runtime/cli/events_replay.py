@@ -2,6 +2,7 @@
 """`events replay`: a group of consumers or the relay goes back, or a part of the log is published again (EV-17)."""
 
 import argparse
+import asyncio
 from typing import Any
 
 from dictamesh.runtime.bus.offsets import set_back
@@ -68,11 +69,12 @@ async def _replay(
     who = f"group {options.group}" if options.group is not None else "kafka" if part else "relay"
     done: dict[str, Any] = {"replay": who, "dryRun": options.dry_run, "positions": positions}
     if part:
-        pages = await rows(pool, chosen, found)
-        done["events"] = sum(map(len, pages))
-        if not options.dry_run:
-            done |= await publish_again(plan, resolver, pages)
-        return done
+        if options.dry_run:
+            pages = rows(pool, chosen, found)
+            done["events"] = await asyncio.to_thread(lambda: sum(map(len, pages)))
+            return done
+        sent = await publish_again(plan, resolver, rows(pool, chosen, found))
+        return {**done, "events": sum(sent.values()), **sent}
     done["events"] = sum(each.end - each.begin for each in found.values())
     if not options.dry_run and found:
         to = {place: each.begin for place, each in found.items()}

@@ -112,7 +112,7 @@ def run_asyncapi(options: argparse.Namespace) -> int:
     plan = plan_of(options, lambda: FINDINGS)
     if isinstance(plan, int):
         return plan
-    text = write(events(plan, entities_of(plan, options.entity)))
+    text = write(events(plan, entities_of(plan, options.entity), system=options.entity is None))
     return _written(options, {"asyncapi.yaml": text}, text)
 
 

@@ -88,13 +88,13 @@ def envelope_of(event: Event) -> dict[str, Any]:
     }
 
 
+def _plain(part: EntityReference | RelationshipReference | EventTrace) -> dict[str, Any]:
+    # `asdict` copies deeply, which takes ten times as long; all values are texts
+    return {name: getattr(part, name) for name in part.__slots__}
+
+
 def _payload(payload: Mapping[str, Any] | None) -> dict[str, Any]:
     if payload is None:
         return {"payload": None, "payload_encrypted": None}
     clear = {name: value for name, value in payload.items() if name != ENCRYPTED}
     return {"payload": clear, "payload_encrypted": payload.get(ENCRYPTED)}
-
-
-def _plain(part: EntityReference | RelationshipReference | EventTrace) -> dict[str, Any]:
-    # `asdict` copies deeply, which takes ten times as long; all values are texts
-    return {name: getattr(part, name) for name in part.__slots__}

@@ -11,11 +11,11 @@ from typing import Any
 
 from dictamesh.runtime.adapters.records import RecordIds
 from dictamesh.runtime.adapters.surrogates import surrogates
+from dictamesh.runtime.bus.payload import PolicyPayloads
 from dictamesh.runtime.capture.contract import Kind, Recorded, Recorder, StateId
 from dictamesh.runtime.capture.hashing import hashing_key, key_name
 from dictamesh.runtime.capture.kafka import kafka
 from dictamesh.runtime.capture.letters import KeptLetters
-from dictamesh.runtime.capture.making import NoPayload, PayloadMaker
 from dictamesh.runtime.capture.poll import poll
 from dictamesh.runtime.capture.recorder import CatalogRecorder, DeadLetters
 from dictamesh.runtime.capture.running import Captures, WayMaker
@@ -25,12 +25,14 @@ from dictamesh.runtime.capture.webhook.receiver import Receiver, Receivers
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
+from dictamesh.runtime.events.payload import PayloadMaker
 from dictamesh.runtime.events.seal import Seal
 from dictamesh.runtime.governance.authenticate import mask_keys
 from dictamesh.runtime.mesh.foreign import ForeignSchemas, brokers_of, followed
 from dictamesh.runtime.mesh.hooks import webhook_secrets
 from dictamesh.runtime.mesh.keys import seal
 from dictamesh.runtime.mesh.lines import lines_of
+from dictamesh.runtime.mesh.payloads import payload_maker
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.world import World
 from dictamesh.runtime.observe.metrics import Metrics
@@ -51,13 +53,15 @@ class Events:
     schemas: ForeignSchemas = field(init=False)
     _world: World = field(init=False)
     key: bytes = field(init=False, repr=False)
+    _payload: PolicyPayloads | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.receivers = Receivers(counted=partial(self.metrics.count, "webhook_deliveries_total"))
         self.schemas = ForeignSchemas(self.resolver)
 
     async def begin(self, world: World) -> list[Coroutine[Any, Any, None]]:
-        """Start with the plan that is served first, and return what is to run."""
+        """Start with the plan that is served first, and return what is to run; raises StartFailed."""
+        self.check(world.plan)
         self._world = world
         self.key = hashing_key(world.audit_key)
         makers: Mapping[Kind, WayMaker] = {
@@ -78,12 +82,12 @@ class Events:
     async def use(self, world: World) -> None:
         """Go on with another plan, which is served already: what cannot be noted now is noted by the next one."""
         self._world = world
+        await self.schemas.use(world.plan)  # first: messages name schemas
         try:
             await self.captures.use(world.plan, lines_of(world.lines))
         except CatalogUnavailable as error:
             _LOG.warning("capture of removed products is not noted as paused", extra={"reason": str(error)})
         self.receivers.use(self._taking(world.plan))
-        await self.schemas.use(world.plan)
 
     async def close(self) -> None:
         """Take no more webhooks, and wait until those that were taken in are recorded."""
@@ -96,9 +100,11 @@ class Events:
         made = CatalogRecorder(self.pool, plan, entity, ids, self.key, self.payload(plan), dead=self.dead_letters(plan))
         return made if epoch is None else made.owned_by(epoch)
 
-    def payload(self, plan: Plan) -> PayloadMaker:  # noqa: ARG002
-        """Return what decides what topics bear."""
-        return NoPayload()
+    def payload(self, plan: Plan) -> PayloadMaker:
+        """Return what decides what topics bear; raises StartFailed."""
+        if self._payload is None or self._payload.plan is not plan:
+            self._payload = payload_maker(plan, self.resolver, self.data_dir)
+        return self._payload
 
     def dead_letters(self, plan: Plan) -> DeadLetters:
         """Return what keeps bad records."""
@@ -151,7 +157,7 @@ def _labels(state: StateId) -> tuple[str, str, str]:
 
 
 async def begin_events(events: Events, world: World) -> list[Coroutine[Any, Any, None]]:
-    """Start everything of events and return what is to run."""
+    """Start everything of events and return what is to run; raises StartFailed."""
     return await events.begin(world)
 
 

@@ -4,11 +4,12 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from dictamesh.runtime.adapters.adapters import Adapters
+from dictamesh.runtime.catalog.catalog import Quality, QualityResult
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.lease import leased
 from dictamesh.runtime.catalog.pool import Pool
@@ -31,11 +32,12 @@ _SHORTEST_WAIT = 0.05
 
 @dataclass(slots=True)
 class QualityWatch:
-    """Checks the rules of the plan that is served. `now` gives aware times."""
+    """Checks the rules of the plan that is served. `told` hears of each check, `now` gives aware times."""
 
     pool: Pool
     metrics: Metrics
     world: Callable[[], World]
+    told: Callable[[EntityPlan, Sequence[Result], datetime], None] = lambda _entity, _results, _at: None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _since: dict[RuleKey, datetime] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -110,6 +112,7 @@ class QualityWatch:
                 at = self.now()
                 results = await _checked(adapters, address, [each.rule for each in those])
                 self._tell(those[0].entity, results)
+                self.told(those[0].entity, results, at)
                 await record(self.pool, [_row(world.plan, each, at) for each in results])
         await forget(self.pool, world.plan.name, world.plan.mesh.quality.keep)
 
@@ -136,6 +139,22 @@ class QualityWatch:
             for key, each in known.items()
             if each.pass_rate is not None
         )
+
+
+def known_quality(pool: Pool, plan: Callable[[], Plan]) -> Quality:
+    """Return what tells the catalog the last check of each rule, of the plan served."""
+
+    async def known(products: Sequence[str]) -> dict[str, list[QualityResult]]:
+        rules = {key: each for key, each in _rules(plan()) if key.product in products}
+        found: dict[str, list[QualityResult]] = {name: [] for name in products}
+        for key, each in (await latest(pool, plan().name, list(rules))).items():
+            entity, rule = rules[key].entity, rules[key].rule
+            address = ".".join((entity.address, *rule.path))
+            passed = None if each.pass_rate is None else each.outcome == Outcome.PASSED
+            found[key.product].append(QualityResult(address, rule.name, passed, each.pass_rate, each.checked_at))
+        return found
+
+    return known
 
 
 @dataclass(frozen=True, slots=True)

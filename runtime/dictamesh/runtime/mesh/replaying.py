@@ -2,7 +2,7 @@
 """Publishing a part of the log again beside the relay, whose position stays."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from dictamesh.runtime.bus.client import Sender
 from dictamesh.runtime.bus.messages import Row, written
@@ -17,7 +17,7 @@ from dictamesh.runtime.mesh.references import Resolver
 _PATIENCE = 60
 
 
-async def publish_again(plan: Plan, resolver: Resolver, pages: Sequence[Sequence[Row]]) -> Mapping[str, int]:
+async def publish_again(plan: Plan, resolver: Resolver, pages: Iterator[list[Row]]) -> Mapping[str, int]:
     """Publish events, with the ids that they have; returns how many were sent and how many did not fit.
 
     Raises StartFailed where the bus cannot be used.
@@ -40,7 +40,7 @@ async def publish_again(plan: Plan, resolver: Resolver, pages: Sequence[Sequence
     sender = Sender(producer(kafka, reached.made_of[0]))
     sent = refused = 0
     try:
-        for rows in pages:
+        while (rows := await asyncio.to_thread(next, pages, None)) is not None:
             messages, rejected = written(ways, rows)
             await asyncio.to_thread(sender.send, messages)
             if not await asyncio.to_thread(sender.wait, _PATIENCE) or sender.failures:

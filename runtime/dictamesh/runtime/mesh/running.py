@@ -3,15 +3,12 @@
 
 import asyncio
 import logging
-import os
-from collections.abc import Awaitable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
-
-from aiohttp import web
 
 from dictamesh.runtime.adapters.telemetry import Several
 from dictamesh.runtime.capture.webhook.receiver import PATH as WEBHOOKS
@@ -21,6 +18,7 @@ from dictamesh.runtime.catalog.recording.usage import UsageCounts
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.diff.weakening import weaker
 from dictamesh.runtime.events.reading import Ear
+from dictamesh.runtime.events.seal import Seal
 from dictamesh.runtime.gateway.serving import Gateway
 from dictamesh.runtime.mesh import telling
 from dictamesh.runtime.mesh.api import api
@@ -35,8 +33,9 @@ from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.keys import seal
 from dictamesh.runtime.mesh.lineage.feed import Feed
 from dictamesh.runtime.mesh.lines import states
+from dictamesh.runtime.mesh.ports import listening, serve
 from dictamesh.runtime.mesh.publishing import Publishing
-from dictamesh.runtime.mesh.quality import QualityWatch
+from dictamesh.runtime.mesh.quality import QualityWatch, known_quality
 from dictamesh.runtime.mesh.recording import Recording
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.store import Store, open_store
@@ -86,16 +85,20 @@ class RunningMesh:
         self.feed = Feed(store.pool, metrics, self.resolver)
         self.l1 = L1(start.plan.mesh.cache.size, stale_for=start.plan.mesh.cache.stale_for)
         self.checks = Checks(breakers=lambda: states(self.world.lines), draining=lambda: drain.draining)
-        self.quality = QualityWatch(store.pool, metrics, lambda: self.world)
+        self.quality = QualityWatch(store.pool, metrics, lambda: self.world, self.feed.checked)
         self.events = Events(store.pool, metrics, self.resolver, Path(start.settings.data_dir))
         self.built = start.built
         self.ear = Ear(store.pool)
-        sealed = lambda: seal(self.world.plan, self.resolver, self._data_dir)  # noqa: E731 - the plan changes
-        self.publishing = Publishing(store.pool, self.resolver, BusMetrics(metrics), sealed, self.ear)
+        self.publishing = Publishing(store.pool, self.resolver, BusMetrics(metrics), self._seal, self.ear)
         self.consuming = Consuming(store.pool, metrics, self.resolver, self._data_dir, self.ear)
         audit = CountedAudit(store.audit, metrics)
         self.catalog = Catalog(
-            store.pool, lambda: self.world.plan, audit, store.locations, lineage_taken=metrics.lineage_received
+            store.pool,
+            lambda: self.world.plan,
+            audit,
+            store.locations,
+            quality=known_quality(store.pool, lambda: self.world.plan),
+            lineage_taken=metrics.lineage_received,
         )
         mesh = start.plan.mesh
         self.recording = Recording(UsageCounts(mesh.usage.days))
@@ -115,6 +118,9 @@ class RunningMesh:
     @property
     def _data_dir(self) -> Path:
         return Path(self.start.settings.data_dir)
+
+    def _seal(self) -> Seal:
+        return seal(self.world.plan, self.resolver, self._data_dir)
 
     async def open(self) -> None:
         """Open the world and the ports; raises StartFailed."""
@@ -161,8 +167,8 @@ class RunningMesh:
         app.add_routes(self.events.receivers.routes())
         self.metrics.allow_routes([WEBHOOKS])
         metrics = listen(metrics_app(self.metrics), settings.host, settings.metrics_port)
-        self.metrics_http = await _listening(metrics, settings.host, settings.metrics_port, "--metrics-port")
-        self.http = await _listening(_serve(app, settings), settings.host, settings.port, "--port")
+        self.metrics_http = await listening(metrics, settings.host, settings.metrics_port, "--metrics-port")
+        self.http = await listening(serve(app, settings), settings.host, settings.port, "--port")
 
     async def reload(self, trigger: Trigger) -> Reloaded:
         """Serve what the tree says now, if it may be (S29); what is served stays as it is otherwise.
@@ -235,9 +241,9 @@ class RunningMesh:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for listening in (getattr(self, "http", None), getattr(self, "metrics_http", None)):
-            if listening is not None:
-                await listening.close()
+        for port in (getattr(self, "http", None), getattr(self, "metrics_http", None)):
+            if port is not None:
+                await port.close()
         await self.events.close()
         if hasattr(self, "world"):
             await self.world.retire(None, 0.1)
@@ -323,30 +329,6 @@ async def start_mesh(start: Start) -> RunningMesh:
 
 def _served(plan: Plan) -> Iterable[Served]:
     return [Served(entity.server, entity.product, entity.name) for entity in plan.entities.values()]
-
-
-async def _serve(app: web.Application, settings: Runtime) -> Listening:
-    # a client that goes away cancels its operation (S23)
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, settings.host, settings.port).start()
-    except BaseException:
-        await runner.cleanup()
-        raise
-    return Listening(settings.host, int(runner.addresses[0][1]), runner)
-
-
-async def _listening(opening: Awaitable[Listening], host: str, port: int, option: str) -> Listening:
-    try:
-        return await opening
-    except OSError as error:
-        reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else "no such address"
-        raise StartFailed(
-            f"port {port} of {host} cannot be had ({reason})", f"choose another with {option}; 0 picks a free one"
-        ) from None
-    except OverflowError:
-        raise StartFailed(f"{port} is no port", f"choose one of 0 to 65535 with {option}") from None
 
 
 async def _held(world: World, work: Coroutine[Any, Any, object]) -> None:

@@ -64,9 +64,10 @@ def check_secrets(document: Document, manifests: Mapping[str, Manifest], finding
     plain = document.plain()
     if document.kind == "Mesh":
         _check_model(Mesh, plain, document.site, findings)
-        publish = (document.site / "audit" / "publish").plain
-        if isinstance(publish, str):
-            _check_userinfo(publish, document.site / "audit" / "publish", findings)
+        for keys in (("audit", "publish"), ("events", "registry", "url")):
+            place = _below(document.site, keys)
+            if isinstance(place.plain, str):
+                _check_userinfo(place.plain, place, findings)
     if document.kind == "DataProduct":
         _check_changes(plain.get("source"), document.site / "source", findings)
     servers = plain.get("servers")

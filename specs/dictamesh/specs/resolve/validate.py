@@ -23,6 +23,7 @@ from dictamesh.specs.resolve.mesh import check_mesh
 from dictamesh.specs.resolve.naming import check_names
 from dictamesh.specs.resolve.policies import bind_policies
 from dictamesh.specs.resolve.scopes import Conditions, claim_types
+from dictamesh.specs.resolve.sealed import check_sealed
 from dictamesh.specs.resolve.secrets import check_references, check_secrets
 from dictamesh.specs.resolve.sensitivity import Vocabulary, vocabulary
 from dictamesh.specs.resolve.servers import Manifests, mesh_servers, product_servers
@@ -89,6 +90,7 @@ def _specs(loaded: Loaded, manifests: Manifests, findings: Findings) -> Specs | 
     flows = resolve_flows(products.values(), entities, mesh, findings, complete=complete)
     check_names(entities, links, findings)
     check_subjects(products.values(), entities, findings)
+    check_sealed(entities, findings)
     check_changes(entities.values(), mesh, words, findings)
     check_events(mesh, entities, findings)
     conditions = Conditions(entities, _by_holder(links), claim_types(mesh.model))

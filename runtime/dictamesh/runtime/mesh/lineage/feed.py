@@ -3,7 +3,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -12,7 +12,7 @@ from dictamesh.runtime.catalog.data_lineage.events import CatalogSink
 from dictamesh.runtime.catalog.data_lineage.registration import lineage_rows, register_lineage
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.pool import Pool
-from dictamesh.runtime.compile.plan import Plan
+from dictamesh.runtime.compile.plan import EntityPlan, Plan
 from dictamesh.runtime.gateway.contract import Run as Execute
 from dictamesh.runtime.lineage.openlineage import facets
 from dictamesh.runtime.lineage.openlineage.describe import Described
@@ -25,12 +25,15 @@ from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.observe.lineage.emitter import Emitter, Sink, start_emitter
 from dictamesh.runtime.observe.lineage.sinks import FileSink, HttpSink
 from dictamesh.runtime.observe.metrics import Metrics
+from dictamesh.runtime.quality.results import Outcome, Result
 from dictamesh.specs.model.mesh import Lineage, OpenLineage
 
 _LOG = logging.getLogger("dictamesh.lineage")
 
 FLUSH_SECONDS = 15.0  # between two writes of flow activity
 RETRY_SECONDS = 10.0
+_JUDGED = {Outcome.PASSED, Outcome.FAILED}
+UNCHECKED = "The quality rules could not be checked."
 UNREGISTERED = "The catalog did not take the specs."
 
 
@@ -155,6 +158,15 @@ class Feed:
         if self._emitter is not None:
             self._emitter.emit(events)
 
+    def checked(self, entity: EntityPlan, results: Sequence[Result], started: datetime) -> None:
+        """Tell of a check of an entity's quality rules, by what became of each and without numbers."""
+        described, done = self._described, [each for each in results if each.outcome in _JUDGED]
+        if described is None or entity.address not in described.plan.entities:
+            return
+        run = Run(described.quality(entity, [_assertion(each) for each in done]))
+        ended = datetime.now(UTC)
+        self._emit([run.started(started), run.completed(ended) if done else run.failed(ended, UNCHECKED)])
+
     def _answered(self, answered: Answered) -> None:
         shape, described = answered.shape, self._described
         if self._settings is None or self._settings.openlineage.queries != "all" or described is None:
@@ -177,6 +189,13 @@ class Feed:
         if described is None or self._settings is None or self._settings.openlineage.queries == "none":
             return
         self._emit(list(_runs(window, described, self._every)))
+
+
+def _assertion(result: Result) -> facets.Assertion:
+    rule = result.rule
+    severity = "error" if rule.severity == "error" else "warn"
+    column = ".".join(rule.path) or None
+    return facets.Assertion(rule.check.value, result.outcome is Outcome.PASSED, column, severity, rule.name)
 
 
 def _described_products(described: Described) -> list[Event]:

@@ -181,6 +181,13 @@ CODES: tuple[Code, ...] = (
         "Leave `slot` out, or name another.",
     ),
     Code(
+        "DM150",
+        "encryption without a key",
+        "An output port encrypts fields under the key of their data subject, and no field of the entity holds the id of"
+        " one.",
+        "Declare the field that holds it under subjects, or encrypt nothing.",
+    ),
+    Code(
         "DM155",
         "webhook that can be replayed",
         "A signature that covers no time is right for ever: whoever records a delivery can send it again. Its id makes"
