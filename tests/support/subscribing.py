@@ -176,14 +176,23 @@ class Heard:
 
 @asynccontextmanager
 async def heard(
-    folder: Path, dsn: str, monkeypatch: Any, *, events: str = "", subscriptions: str = "", policies: str = ""
+    folder: Path,
+    dsn: str,
+    monkeypatch: Any,
+    *,
+    events: str = "",
+    subscriptions: str = "",
+    edits: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Heard]:
     """Start the mesh."""
     for name in NAMES:
         monkeypatch.setenv(name, f"{name.lower()}-0123456789abcdef")
     monkeypatch.setenv("HEARD_DSN", dsn)
-    (folder / "mesh.yaml").write_text(MESH % {"events": events, "subscriptions": subscriptions}, "utf-8")
-    (folder / "specs.yaml").write_text(SPECS + policies, "utf-8")
+    texts = {"mesh.yaml": MESH % {"events": events, "subscriptions": subscriptions}, "specs.yaml": SPECS}
+    for name, text in texts.items():
+        for before, after in (edits or {}).items():
+            text = text.replace(before, after)  # noqa: PLW2901 - edited step by step
+        (folder / name).write_text(text, "utf-8")
     with closing(sqlite3.connect(folder / "people.sqlite")) as db, db:
         db.execute("CREATE TABLE people (id PRIMARY KEY, name, country, email, boss_id)")
         db.executemany("INSERT INTO people VALUES (?, ?, ?, ?, ?)", PEOPLE)

@@ -81,7 +81,12 @@ async def test_a_record_that_is_gone_is_archived_and_may_come_back(people: Heard
     await caught_up(people)
     assert await records(people) == [("Person", "1", "archived"), ("Person", "2", "active")]
     assert await edges(people) == [("2", "boss", "1", False)]
-    await people.write(people.event("1", "CREATED"), people.event("2", boss="1", fields=("bossId",)))
+    await people.change("2", fields=("name",), boss="1")  # a row may refer to what is gone
+    await caught_up(people)
+    assert await records(people) == [("Person", "1", "archived"), ("Person", "2", "active")]
+    assert await edges(people) == [("2", "boss", "1", False)]
+    await people.write(people.event("1", "CREATED"))
+    await people.write(people.event("2", boss="1", fields=("bossId",)))
     await caught_up(people)
     assert await records(people) == [("Person", "1", "active"), ("Person", "2", "active")]
     assert (await edges(people))[-1] == ("2", "boss", "1", True)
@@ -109,7 +114,8 @@ async def test_an_emptied_catalog_comes_back_from_the_log(people: Heard) -> None
         await people.write(*batch)
     await caught_up(people)
     before = {each for each in await edges(people) if each[3]}, await records(people)
-    announced = len(await log(people, RELATIONSHIP_CREATED))
+    gone = {record for _, record, status in before[1] if status == "archived"}
+    assert not [each for each in before[0] if {each[0], each[2]} & gone]
     pool, topics = people.mesh.store.pool, people.mesh.consuming.topics()
     async with pool.transaction() as connection:
         await connection.execute(b"DELETE FROM dictamesh_entity_relationships WHERE subject_entity_id <> '*'")
@@ -120,7 +126,8 @@ async def test_an_emptied_catalog_comes_back_from_the_log(people: Heard) -> None
         async with pool.transaction() as connection:
             await within(connection)
     assert ({each for each in await edges(people) if each[3]}, await records(people)) == before
-    assert len(await log(people, RELATIONSHIP_CREATED)) == announced
+    told = [each.event_id for each in await log(people, RELATIONSHIP_CREATED)]
+    assert len(told) == len(set(told))
 
 
 async def test_a_group_is_set_back_in_time(people: Heard) -> None:

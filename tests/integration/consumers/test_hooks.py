@@ -54,7 +54,8 @@ async def receiver() -> AsyncIterator[Receiver]:
 @pytest.fixture
 async def hooked(tmp_path, dsn: str, monkeypatch, receiver: Receiver) -> AsyncIterator[Heard]:
     monkeypatch.setenv("HEARD_HOOK", SECRET)
-    hook = f', deadLetters: {{retries: 1}}, hooks: {{crm: {{url: "{receiver.url}/hook", secret: "${{env:HEARD_HOOK}}"'
+    monkeypatch.setenv("HEARD_HOOK_URL", f"{receiver.url}/hook")
+    hook = ', deadLetters: {retries: 1}, hooks: {crm: {url: "${env:HEARD_HOOK_URL}", secret: "${env:HEARD_HOOK}"'
     events = f"{hook}, entities: [people#Person]}}}}"
     async with heard(tmp_path, dsn, monkeypatch, events=events) as people:
 

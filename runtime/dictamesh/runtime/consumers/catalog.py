@@ -14,7 +14,7 @@ from typing import Any
 from dictamesh.runtime.adapters.records import key_is_personal
 from dictamesh.runtime.catalog.graph.derive import DeclaredRelation, declared_relation
 from dictamesh.runtime.catalog.graph.edges import close_edges, upsert_edges
-from dictamesh.runtime.catalog.graph.nodes import archive_entities, upsert_entities
+from dictamesh.runtime.catalog.graph.nodes import archive_entities, find_nodes, upsert_entities
 from dictamesh.runtime.catalog.graph.values import Ending, Ref, SeenEdge, SeenRecord
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import EntityPlan, LinkPlan, Plan
@@ -93,11 +93,18 @@ async def _written(connection: Connection, plan: Plan, news: "_News", events: Ma
     if news.endings_back:
         columns = zip(*((ref.entity_type, ref.id, name, at) for ref, name, at in news.endings_back), strict=True)
         await connection.execute(_CLOSE_BACK, [list(column) for column in columns])
-    written = await upsert_edges(connection, news.edges)
+    written = await upsert_edges(connection, await _standing(connection, news.edges))
     await archive_entities(connection, news.gone)
     causes = [(edge, events.get(edge.origin or "")) for edge in written.created]
     created = [created_relation(plan, edge, event) for edge, event in causes if event is not None]
     await append_events(connection, created, {RELATIONSHIP_CREATED: PARTITIONS})
+
+
+async def _standing(connection: Connection, edges: Sequence[SeenEdge]) -> list[SeenEdge]:
+    """Leave out relations to records that are gone: that a row still refers to one does not bring it back."""
+    nodes = await find_nodes(connection, {end for edge in edges for end in (edge.subject, edge.object)})
+    gone = {ref for ref, node in nodes.items() if node.status == "archived"}
+    return [edge for edge in edges if edge.subject not in gone and edge.object not in gone]
 
 
 @dataclass(slots=True)
@@ -169,16 +176,25 @@ def _nameable(entity: EntityPlan) -> bool:
 
 
 def _rounds(events: Sequence[LoggedEvent]) -> Iterator[list[LoggedEvent]]:
-    """Split events so that each part tells of a record once, in their order."""
-    part: dict[tuple[str, str], LoggedEvent] = {}
+    """Split events so that each part tells of a record once, and of none that goes what others relate to; in order."""
+    part: list[LoggedEvent] = []
+    told: set[Ref] = set()
+    gone: set[Ref] = set()
+    related: set[Ref] = set()
     for event in sorted(events, key=lambda each: each.ingested_at):  # relations meet records of other partitions
-        key = (event.entity_type, event.entity_id)
-        if key in part:
-            yield list(part.values())
-            part = {}
-        part[key] = event
+        ref = Ref(event.entity_type, event.entity_id)
+        goes = event.event_type in _GONE
+        ends = {Ref(each["type"], each["entity_id"]) for each in event.envelope.get("relationships") or ()}
+        if ref in told or (goes and ref in related) or ends & gone:
+            yield part
+            part, told, gone, related = [], set(), set(), set()
+        part.append(event)
+        told.add(ref)
+        related |= ends
+        if goes:
+            gone.add(ref)
     if part:
-        yield list(part.values())
+        yield part
 
 
 def _columns(events: Sequence[LoggedEvent]) -> list[list[Any]]:

@@ -34,7 +34,7 @@ from dictamesh.runtime.mesh.world import World
 from dictamesh.runtime.observe.metrics import Metrics
 from dictamesh.runtime.resilience import L1
 
-_FAILED = "the handler failed"
+_FAILED, _NOT_TAKEN = "the handler failed", "the receiver did not take it"
 
 
 @dataclass(slots=True)
@@ -93,11 +93,12 @@ class Consuming:
         catalog = f"events of {plan.name}: catalog"
         kept = self._groups.get(catalog) or CatalogConsumer(lambda: self._plan, self._fresh)
         groups: dict[str, Consumer] = {catalog: kept}
-        for name, hook in plan.mesh.events.hooks.items():
-            place = f"events.hooks.{name}.secret"
-            key = signing_key(self.resolver.text(hook.secret, place).strip())
+        for name, declared in plan.mesh.events.hooks.items():
+            place = f"events.hooks.{name}"
+            hook = declared.model_copy(update={"url": self.resolver.text(declared.url, f"{place}.url")})
+            key = signing_key(self.resolver.text(hook.secret, f"{place}.secret").strip())
             if not key:
-                raise StartFailed(f"{place}: {hook.secret} is empty", "give it a value")
+                raise StartFailed(f"{place}.secret: {hook.secret} is empty", "give it a value")
             lease = f"events of {plan.name}: hook {name}"
             before = self._groups.get(lease)
             if isinstance(before, HookConsumer) and (before.hook, before.key) == (hook, key):
@@ -122,8 +123,8 @@ class Consuming:
         entity = next((each for each in self._plan.entities.values() if each.name == event.entity_type), None)
         letter = DeadLetter(
             stage="handle",
-            rule="HANDLER_FAILED",
-            error=_FAILED,
+            rule="HOOK_FAILED" if group.startswith(PREFIX) else "HANDLER_FAILED",
+            error=_NOT_TAKEN if group.startswith(PREFIX) else _FAILED,
             origin=f"{event.topic}/{event.partition}/{event.offset}",
             body=orjson.dumps(event.envelope),
             key=event.entity_id,

@@ -89,6 +89,7 @@ METRICS: tuple[Metric, ...] = (
     _gauge("quality_rule_met", "1 where a rule was met at its last check, 0 where it was not.", *RULE_LABELS),
     _counter("quality_checks_total", "Checks of quality rules by this process.", *RULE_LABELS, "outcome"),
     _counter("consumed_events_total", "Events that groups of the mesh have read, by what became of them.", *_GROUPED),
+    _gauge("dead_letters_pending", "Dead letters that wait to be retried or dropped.", "product", "entity"),
     _gauge("consumer_lag", "Events that a group has not read yet.", "group"),
     _histogram("capture_delay_seconds", "From a change in a source to its event in the log.", "product", buckets=WAITS),
     _counter("cache_invalidations_total", "Cached rows dropped because their record changed.", "entity"),
