@@ -3,6 +3,7 @@
 
 import json
 
+from dictamesh.runtime.bus.schemas import named_faults
 from dictamesh.runtime.compile.avro import envelope
 from dictamesh.runtime.diff.schemas import avro_faults
 from tests.conformance.sets import needed
@@ -20,6 +21,16 @@ def test_all_pairs_of_avro_are_judged_right():
             wrong.append((number, verdict, places, pair["verdict"], pair["locations"]))
     assert len(pairs) >= 60
     assert not wrong, f"{len(pairs) - len(wrong)} of {len(pairs)}: {wrong}"
+
+
+def test_what_the_start_says_of_a_registry_agrees_with_it():
+    pairs = json.loads((needed("avro-compat") / "reader-writer.json").read_text("utf-8"))
+    wrong = [
+        number
+        for number, pair in enumerate(pairs)
+        if bool(list(named_faults(pair["reader"], pair["writer"]))) != (pair["verdict"] != "compatible")
+    ]
+    assert not wrong
 
 
 def test_our_own_topics_can_be_read_by_themselves():

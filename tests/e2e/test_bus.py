@@ -42,15 +42,18 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.kafka]
 
 EVENTS = """
 events:
+  capture: {capture}
   kafka: {{bootstrap: "{kafka}", replication: 1}}
   registry: {{url: "{registry}", password: "${{env:REGISTRY_SECRET:-}}", username: us}}
 """
 
 
-def mesh(folder: Path, topic: str, kafka: str, registry: str) -> Path:
+def mesh(folder: Path, topic: str, kafka: str, registry: str, capture: str = "false") -> Path:
     """The example with a bus, and a topic of its own for each entity."""
     config = example_tree(folder)
-    config.write_text(config.read_text("utf-8") + EVENTS.format(kafka=kafka, registry=registry), "utf-8")
+    config.write_text(
+        config.read_text("utf-8") + EVENTS.format(kafka=kafka, registry=registry, capture=capture), "utf-8"
+    )
     for name, entities in {
         "customers": ["Customer"],
         "invoices": ["Invoice", "InvoiceItem"],

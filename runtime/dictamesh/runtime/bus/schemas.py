@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from dictamesh.runtime.bus.codec import thawed
@@ -129,7 +130,7 @@ def _named(schema: Any, place: str) -> str:
     """The names of the fields that a place within a schema leads through."""
     names: list[str] = []
     steps = [step for step in place.split("/") if step]
-    for step, after in zip(steps, [*steps[1:], ""], strict=True):
+    for step, after in pairwise([*steps, ""]):
         try:
             schema = schema[int(step)] if step.isdecimal() else schema[step]
             if step == "fields":
