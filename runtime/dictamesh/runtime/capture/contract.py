@@ -88,6 +88,9 @@ class Recorder(Protocol):
     async def record(self, batch: Batch) -> Recorded:
         """Write a batch; raises `CatalogUnavailable`, and nothing of it is there then."""
 
+    async def record_all(self, batches: Sequence[Batch]) -> Sequence[Recorded]:
+        """Write batches of several entities, each of them once, in one transaction; none of them completes a pass."""
+
     async def position(self, state: StateId) -> Mapping[str, Any] | None:
         """Return where a source stood, None before the first batch; raises `CatalogUnavailable`."""
 
