@@ -72,8 +72,14 @@ def held(dsn: str, each: EntityPlan) -> dict[tuple[Any, ...], dict[str, Any]]:
 
 
 def same(recorder: MemoryRecorder, dsn: str, stream: Stream) -> Callable[[], bool]:
-    """Whether what was recorded equals the tables."""
-    return lambda: all(recorder.rows[each.address] == held(dsn, each) for each in stream.entities)
+    """Whether the first pass is through, and what was recorded equals the tables."""
+    return lambda: (
+        streaming(recorder, stream) and all(recorder.rows[each.address] == held(dsn, each) for each in stream.entities)
+    )
+
+
+def streaming(recorder: MemoryRecorder, stream: Stream) -> bool:
+    return all("lsn" in recorder.positions.get(state, ()) for state in stream.states.values())
 
 
 ORDERS = {"id": INT, "status": STRING, "note": STRING}

@@ -3,6 +3,7 @@
 
 import asyncio
 import random
+from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -12,15 +13,21 @@ from tests.integration.capture.postgres_sources import TABLES, followed, held, r
 _STATES = ("open", "paid", "late")
 
 
-def prepared(dsn: str, rows: int = 0) -> psycopg.Connection:
-    connection = psycopg.connect(dsn, autocommit=True)
-    connection.execute(TABLES)
-    connection.execute("INSERT INTO orders SELECT g, 'open', 'note ' || g FROM generate_series(1, %s) g", (rows,))
-    return connection
+@pytest.fixture
+def writer(base: str) -> Iterator[psycopg.Connection]:
+    """A connection to the source, with the tables there."""
+    with psycopg.connect(base, autocommit=True) as connection:
+        connection.execute(TABLES)
+        yield connection
 
 
-async def test_rows_that_are_there_come_first_and_changes_after_them(base: str) -> None:
-    stream, writer = shop(), prepared(base, 250)
+def fill(writer: psycopg.Connection, rows: int) -> None:
+    writer.execute("INSERT INTO orders SELECT g, 'open', 'note ' || g FROM generate_series(1, %s) g", (rows,))
+
+
+async def test_rows_that_are_there_come_first_and_changes_after_them(base: str, writer: psycopg.Connection) -> None:
+    stream = shop()
+    fill(writer, 250)
     recorder = recorder_for(stream)
     async with followed(stream, base, recorder):
         await recorder.until(same(recorder, base, stream))
@@ -31,12 +38,11 @@ async def test_rows_that_are_there_come_first_and_changes_after_them(base: str) 
     assert len(recorder.rows["orders#Order"]) == 250
 
 
-async def test_a_transaction_over_several_tables_is_one_write(base: str) -> None:
-    stream, writer = shop(), prepared(base)
+async def test_a_transaction_over_several_tables_is_one_write(base: str, writer: psycopg.Connection) -> None:
+    stream = shop()
     recorder = recorder_for(stream)
     async with followed(stream, base, recorder):
-        await recorder.until(lambda: all("lsn" in each for each in recorder.positions.values()))
-        await asyncio.sleep(0.2)
+        await recorder.until(same(recorder, base, stream))
         with writer.transaction():
             writer.execute("INSERT INTO orders (id, status) VALUES (1, 'open')")
             writer.execute("INSERT INTO lines VALUES (1, 1, 5), (1, 2, 7)")
@@ -45,8 +51,9 @@ async def test_a_transaction_over_several_tables_is_one_write(base: str) -> None
     assert {batch.state.entity: len(batch.seen) for batch in write} == {"orders#Order": 1, "lines#Line": 2}
 
 
-async def test_random_changes_and_restarts_lose_and_double_nothing(base: str) -> None:
-    stream, writer = shop(), prepared(base, 100)
+async def test_random_changes_and_restarts_lose_and_double_nothing(base: str, writer: psycopg.Connection) -> None:
+    stream = shop()
+    fill(writer, 100)
     recorder = recorder_for(stream)
     rng = random.Random(7)
     done = asyncio.Event()
@@ -74,7 +81,8 @@ def change(writer: psycopg.Connection, rng: random.Random) -> None:
             match rng.randrange(6):
                 case 0 | 1:
                     writer.execute(
-                        "INSERT INTO orders VALUES (%s, 'open', %s) ON CONFLICT (id) DO UPDATE SET note = excluded.note",
+                        "INSERT INTO orders VALUES (%s, 'open', %s)"
+                        " ON CONFLICT (id) DO UPDATE SET note = excluded.note",
                         (one, str(rng.random())),
                     )
                 case 2:
@@ -91,8 +99,8 @@ def change(writer: psycopg.Connection, rng: random.Random) -> None:
                     writer.execute("UPDATE lines SET quantity = quantity + 1 WHERE order_id = %s", (one,))
 
 
-async def test_values_stored_out_of_line_are_never_null(base: str) -> None:
-    stream, writer = shop(), prepared(base)
+async def test_values_stored_out_of_line_are_never_null(base: str, writer: psycopg.Connection) -> None:
+    stream = shop()
     writer.execute("ALTER TABLE orders ALTER note SET STORAGE EXTERNAL")
     recorder = recorder_for(stream)
     async with followed(stream, base, recorder):
@@ -107,8 +115,9 @@ async def test_values_stored_out_of_line_are_never_null(base: str) -> None:
         assert recorder.rows["orders#Order"] == held(base, stream.entities[1])
 
 
-async def test_a_table_that_is_emptied_is_emptied_there(base: str) -> None:
-    stream, writer = shop(), prepared(base, 20)
+async def test_a_table_that_is_emptied_is_emptied_there(base: str, writer: psycopg.Connection) -> None:
+    stream = shop()
+    fill(writer, 20)
     recorder = recorder_for(stream)
     async with followed(stream, base, recorder):
         await recorder.until(same(recorder, base, stream))
@@ -121,8 +130,9 @@ async def test_a_table_that_is_emptied_is_emptied_there(base: str) -> None:
 
 
 @pytest.mark.parametrize("fails_at", [1, 3])
-async def test_a_pass_that_breaks_begins_anew(base: str, fails_at: int) -> None:
-    stream, writer = shop(), prepared(base, 350)
+async def test_a_pass_that_breaks_begins_anew(base: str, writer: psycopg.Connection, fails_at: int) -> None:
+    stream = shop()
+    fill(writer, 350)
     recorder = recorder_for(stream)
     recorder.fails = lambda batches: sum(bool(batch.seen) for w in recorder.writes for batch in w) >= fails_at
     async with followed(stream, base, recorder) as task:
