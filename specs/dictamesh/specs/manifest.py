@@ -152,5 +152,8 @@ class Manifest:
     dataset: Callable[[Any, Source, PurePath], Dataset | None] = field(default=lambda _server, _source, _folder: None)
     """The dataset of a source, from the server's options with references resolved and the mesh file's folder; no
     credential is part of it. None where the protocol has no names of its own."""
+    since: Callable[[Source, str, str], Source] | None = None
+    """The source as it is read where a parameter of the protocol takes the least value of a column: (source, column,
+    parameter). None where the protocol has no such parameters."""
     dialect: str | None = None
     """The SQL dialect of an entity's `query`, as sqlglot names it."""

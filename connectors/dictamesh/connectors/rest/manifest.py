@@ -2,6 +2,7 @@
 """The manifest of the REST connector."""
 
 import re
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
@@ -158,6 +159,15 @@ def _dataset(server: Any, source: Source, _folder: PurePath) -> Dataset:
     return Dataset(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", path)
 
 
+def _since(source: Source, column: str, parameter: str) -> Source:
+    options: RestEntity = source.options
+    if options.list is None:
+        return source
+    filters = {**options.list.filters, column: {**options.list.filters.get(column, {}), "gte": parameter}}
+    listing = options.list.model_copy(update={"filters": filters})
+    return replace(source, options=options.model_copy(update={"list": listing}))
+
+
 MANIFEST = Manifest(
     name="rest",
     title="REST",
@@ -178,4 +188,5 @@ MANIFEST = Manifest(
     base_url=_base_url,
     path_template=_path_template,
     dataset=_dataset,
+    since=_since,
 )

@@ -49,9 +49,12 @@ def reading(entity: EntityPlan) -> Reading:
     )
 
 
-def row_mapping(entity: EntityPlan, names: Iterable[str]) -> RowMapping:
-    """Return the mapping of the fields `names`; raises KeyError for a name that is no field."""
-    drawn = _Selection(entity)
+def row_mapping(entity: EntityPlan, names: Iterable[str], *, plain: bool = False) -> RowMapping:
+    """Return the mapping of the fields `names`; raises KeyError for a name that is no field.
+
+    With `plain` the source is asked for its columns alone, and Python computes what a source could compute, too.
+    """
+    drawn = _Selection(entity, plain)
     known = {field.name: field for field in entity.fields}
     cells = tuple((name, drawn.cell(known[name])) for name in sorted(set(names)))
     return RowMapping(tuple(drawn.outputs.values()), cells)
@@ -60,8 +63,9 @@ def row_mapping(entity: EntityPlan, names: Iterable[str]) -> RowMapping:
 class _Selection:
     """Collects the outputs of one mapping; each column is selected once."""
 
-    def __init__(self, entity: EntityPlan) -> None:
+    def __init__(self, entity: EntityPlan, plain: bool) -> None:
         self.outputs: dict[str, Output] = {}
+        self._plain = plain
         self._places: dict[str, int] = {}
         self._reading = reading(entity)
         self._types = {column.name: column.type for column in entity.source.columns}
@@ -69,7 +73,7 @@ class _Selection:
     def cell(self, field: FieldPlan) -> Cell:
         if field.column is not None:
             return partial(_plain, self._column(field.column, field.type), field_converter(field, self._reading))
-        if field.pushed is None:
+        if field.pushed is None and not self._plain:
             # `=` cannot begin a column of the same text: physical names stand for themselves
             return partial(
                 _plain, self._select(f"={field.name}", Output(f"={field.name}", field.expr)), self._computed(field)

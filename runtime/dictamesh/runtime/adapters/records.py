@@ -44,8 +44,14 @@ def key_of(entity: EntityPlan, record: str) -> Key | None:
     """
     if entity.surrogate is not None or key_is_personal(entity):
         return None
-    parts = [record] if len(entity.key) == 1 else _parts(record)
-    if parts is None or len(parts) != len(entity.key):
+    parts: list[object] | None = [record] if len(entity.key) == 1 else _parts(record)
+    key = key_values(entity, parts) if parts is not None else None
+    return None if key is None or canonical(key) != record else key
+
+
+def key_values(entity: EntityPlan, parts: list[object]) -> Key | None:
+    """Return the key whose parts are written in their JSON forms; None where they are none."""
+    if len(parts) != len(entity.key):
         return None
     try:
         key = tuple(
@@ -53,7 +59,7 @@ def key_of(entity: EntityPlan, record: str) -> Key | None:
         )
     except Invalid:
         return None
-    return None if None in key or canonical(key) != record else key
+    return None if None in key else key
 
 
 def _parts(record: str) -> list[object] | None:

@@ -29,7 +29,7 @@ class Seen:
     the way reads through the mapping. With `deleted` only the key is needed, and columns may hold no more than it.
     `at`: when the source says that it changed. `origin`: where in the source it stands, for bad records and headers.
     `event_id`: set where the source makes a delivery known, so that a second one adds nothing. `traceparent`: the
-    caller's place in a trace.
+    caller's place in a trace. `present`: only that there is a record with this key; columns may hold no more than it.
     """
 
     columns: Mapping[str, Any] | None = None
@@ -39,6 +39,7 @@ class Seen:
     origin: str = ""
     event_id: str | None = None
     traceparent: str | None = None
+    present: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,9 @@ class Bad:
 class Batch:
     """Records of one entity, and where their source stands after them; all in one transaction or nothing.
 
-    `position` None leaves the stored one. `complete`: the batch ends a full pass that began at `since`; records of the
-    entity that were not seen since then are deleted.
+    `position` None leaves the stored one. A full pass has an id of the way's choice: its first batch, an empty one
+    before anything is read, says when it began; its last one is `complete`, and records of the entity that were not
+    seen since then, by whatever way, are deleted. These alone come in transactions of their own, `position` last.
     """
 
     state: StateId
@@ -80,19 +82,27 @@ class Recorded:
     unchanged: int = 0
     bad: int = 0
     positions: Mapping[str, int] = field(default_factory=dict)  # the next offset by `topic/partition`
+    unknown: Sequence[int] = ()  # places in `seen` of records that are `present` and of which no version is known
+
+
+class Ousted(Exception):  # noqa: N818 - the name says what is the case
+    """Another owner took over what this one captured; nothing of the batch was written."""
 
 
 class Recorder(Protocol):
     """Writes batches: events, state of records, dead letters and position in one transaction."""
 
     async def record(self, batch: Batch) -> Recorded:
-        """Write a batch; raises `CatalogUnavailable`, and nothing of it is there then."""
+        """Write a batch; raises `CatalogUnavailable` or `Ousted`, and nothing of it is there then."""
 
     async def record_all(self, batches: Sequence[Batch]) -> Sequence[Recorded]:
         """Write batches of several entities, each of them once, in one transaction; none of them completes a pass."""
 
     async def position(self, state: StateId) -> Mapping[str, Any] | None:
         """Return where a source stood, None before the first batch; raises `CatalogUnavailable`."""
+
+    async def unseen(self, state: StateId, pass_id: str) -> int:
+        """Return how many records a full pass did not see so far; raises `CatalogUnavailable`."""
 
 
 class Way(Protocol):

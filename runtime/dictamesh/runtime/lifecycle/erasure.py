@@ -76,7 +76,9 @@ class Eraser:
         """
         token = subject.token(self.key)
         found = await self._found(subject)
-        announcers = {address: await announcer(self.pool, self.plan.entities[address]) for address in found}
+        announcers = {
+            address: await announcer(self.pool, self.plan.name, self.plan.entities[address]) for address in found
+        }
         earlier = next(iter(await standings(self.pool, self.plan.name, token)), None)
         entry = self._entry(subject, order, found, earlier)
         told = earlier is None or _differs(entry, earlier.entry)

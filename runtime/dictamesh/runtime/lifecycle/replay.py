@@ -58,7 +58,7 @@ async def replay(pool: Pool, plan: Plan, ledger: LedgerFile, key: bytes) -> Repl
         extra={"count": len(lost)},
     )
     last = {(entry.subject_kind, entry.subject_token): entry for entry in lost}
-    announcers = {entity.name: await announcer(pool, entity) for entity in plan.entities.values()}
+    announcers = {entity.name: await announcer(pool, plan.name, entity) for entity in plan.entities.values()}
     done = Withdrawn()
     for entry in last.values():
         history = [each for each in lost if each.subject_token == entry.subject_token]

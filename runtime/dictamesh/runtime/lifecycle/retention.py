@@ -93,7 +93,7 @@ async def _records(pool: Pool, plan: Plan, entity: EntityPlan, now: datetime, *,
     if dry_run:
         expired = (await pool.rows(_COUNT, wanted))[0]["n"]
         return RecordsKept(entity.product, entity.name, days, expired, Withdrawn())
-    announcing, expired, done = await announcer(pool, entity), 0, Withdrawn()
+    announcing, expired, done = await announcer(pool, plan.name, entity), 0, Withdrawn()
     while True:
         async with pool.transaction() as connection:
             ids, batch = await _batch(connection, wanted, announcing)

@@ -3,7 +3,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -14,9 +13,10 @@ from dictamesh.runtime.catalog.queries import CatalogEntity, get_entity, located
 from dictamesh.runtime.compile.plan import EntityPlan
 from dictamesh.runtime.events.envelope import EntityReference, Event, EventTrace
 from dictamesh.runtime.events.log import append_events
+from dictamesh.runtime.events.versions import Withdrawal, mark_withdrawn, take_turn, versions
 from dictamesh.runtime.observe import trace
 
-Reason = Literal["retention", "erasure"]
+Reason = Withdrawal
 _AT_A_TIME = 500
 _ARCHIVE = b"""
 UPDATE dictamesh_entity_catalog SET status = 'archived'
@@ -28,12 +28,6 @@ UPDATE dictamesh_entity_relationships
  WHERE valid_to IS NULL
    AND ((subject_entity_type = %(type)s AND subject_entity_id = ANY(%(ids)s) AND subject_entity_id <> '*')
      OR (object_entity_type = %(type)s AND object_entity_id = ANY(%(ids)s) AND object_entity_id <> '*'))
-"""
-_LATEST = b"""
-SELECT i.id, e.event_type, e.event_payload->'entity'->>'version'
-  FROM unnest(%(ids)s::text[]) AS i (id)
-  LEFT JOIN LATERAL (SELECT l.event_type, l.event_payload FROM dictamesh_event_log l
-                      WHERE l.entity_type = %(type)s AND l.entity_id = i.id ORDER BY l.id DESC LIMIT 1) e ON true
 """
 
 
@@ -56,12 +50,13 @@ class Withdrawn:
 class Announcer:
     """Makes the DELETED events of one entity; `catalogued` says where its records are found, if the catalog knows."""
 
+    mesh: str
     entity: EntityPlan
     catalogued: CatalogEntity | None
 
-    def deleted(self, record: str, latest_version: str | None, reason: Reason) -> Event:
-        """Return the event that follows the one with `latest_version`; None where the log holds none."""
-        version = str(int(latest_version) + 1) if latest_version and latest_version.isdigit() else "1"
+    def deleted(self, record: str, latest: int, reason: Reason) -> Event:
+        """Return the event that follows version `latest`, 0 where the record has none."""
+        version = str(latest + 1)
         at = trace.begin()
         return Event(
             topic=self.entity.topic.name,
@@ -80,12 +75,12 @@ class Announcer:
             return ""
 
 
-async def announcer(pool: Pool, entity: EntityPlan) -> Announcer:
-    """Return the announcer of an entity; raises `CatalogUnavailable`."""
+async def announcer(pool: Pool, mesh: str, entity: EntityPlan) -> Announcer:
+    """Return the announcer of an entity of a mesh; raises `CatalogUnavailable`."""
     try:
-        return Announcer(entity, await get_entity(pool, entity.name))
+        return Announcer(mesh, entity, await get_entity(pool, entity.name))
     except EntityNotFound:
-        return Announcer(entity, None)
+        return Announcer(mesh, entity, None)
 
 
 async def withdraw(
@@ -107,12 +102,22 @@ async def withdraw(
         edges = (await connection.execute(_CLOSE, wanted)).rowcount
         events = 0
         if announcing is not None:
-            latest = await (await connection.execute(_LATEST, wanted)).fetchall()
-            made = [
-                announcing.deleted(record, version, reason) for record, kind, version in latest if kind != "DELETED"
-            ]
-            topic = announcing.entity.topic
-            await append_events(connection, made, {topic.name: topic.partitions})
-            events = len(made)
+            events = await _announced(connection, announcing, wanted["ids"], reason)
         done += Withdrawn(archived, edges, events)
     return done
+
+
+async def _announced(
+    connection: psycopg.AsyncConnection[TupleRow], announcing: Announcer, ids: Sequence[str], reason: Reason
+) -> int:
+    """Say in the topic that records are deleted, and note it for capture; returns how many events that made."""
+    entity = announcing.entity
+    await take_turn(connection, announcing.mesh, entity.address)
+    latest = await versions(connection, announcing.mesh, entity.address, entity.name, ids)
+    there = {record: version for record, (version, deleted) in latest.items() if not deleted}
+    gone = {record: version for record, (version, deleted) in latest.items() if deleted}
+    made = [announcing.deleted(record, version, reason) for record, version in there.items()]
+    await append_events(connection, made, {entity.topic.name: entity.topic.partitions})
+    after = {record: version + 1 for record, version in there.items()} | gone
+    await mark_withdrawn(connection, announcing.mesh, entity.address, after, reason)
+    return len(made)

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Events out of changes: references and names, and values only where the product's policy lets them (EV-7, EV-9)."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import orjson
+
+from dictamesh.runtime.adapters.adapters import own_values
+from dictamesh.runtime.adapters.cells import Row
+from dictamesh.runtime.adapters.keys import json_form
+from dictamesh.runtime.adapters.records import RecordIds
+from dictamesh.runtime.capture.contract import StateId
+from dictamesh.runtime.capture.folding import Change
+from dictamesh.runtime.capture.reading import record_id, with_time
+from dictamesh.runtime.catalog.errors import InvalidRequest
+from dictamesh.runtime.catalog.queries import CatalogEntity, located
+from dictamesh.runtime.compile.plan import EntityPlan, LinkPlan, Plan
+from dictamesh.runtime.events.envelope import EntityReference, Event, EventTrace, RelationshipReference
+from dictamesh.runtime.observe import trace
+
+LONGEST_METADATA = 256  # characters of a routing value
+
+
+class PayloadMaker(Protocol):
+    """Says what the topic of an entity may bear of a row."""
+
+    def of(self, entity: EntityPlan, row: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        """Return JSON values, None where nothing may be told."""
+
+
+class NoPayload:
+    """Tells nothing: events are references."""
+
+    def of(self, entity: EntityPlan, row: Mapping[str, Any] | None) -> Mapping[str, Any] | None:  # noqa: ARG002
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class EventMaker:
+    """Makes the events of one entity; `catalogued` says where its records are found, if the catalog knows."""
+
+    plan: Plan
+    entity: EntityPlan
+    ids: RecordIds
+    payload: PayloadMaker
+    catalogued: CatalogEntity | None = None
+
+    def events(self, state: StateId, epoch: int | None, changes: list[Change], now: datetime) -> list[Event]:
+        """Return the events of a batch, which are one trace but for those whose source says another one."""
+        links = [link for link in self.entity.links if not link.many and link.by_key]
+        root = trace.begin()
+        captured = state.kind if epoch is None else f"{state.kind}/{epoch}"
+        return [self._event(change, links, root, captured, now) for change in changes]
+
+    def _event(
+        self, change: Change, links: list[LinkPlan], root: trace.TraceContext, captured: str, now: datetime
+    ) -> Event:
+        row = change.live.row if change.live is not None else None
+        seen = change.live.seen if change.live is not None else change.gone.seen if change.gone is not None else None
+        at = with_time(seen).at if seen is not None else None
+        etag = change.content.hex() if change.content else None
+        return Event(
+            topic=self.entity.topic.name,
+            event_type=change.type,
+            entity=EntityReference(self.entity.name, change.id, str(change.version), self._url(change.id), etag),
+            source_system=self.entity.server,
+            domain=str(self.entity.catalog["domain"]),
+            trace=_trace(seen.traceparent if seen is not None else None, root),
+            changed_fields=change.fields,
+            relationships=tuple(self._related(row, links)) if row is not None else (),
+            metadata={"capture": captured} | (self._metadata(row) if row is not None else {}),
+            payload=self.payload.of(self.entity, row) if row is not None else None,
+            timestamp=at or now,
+            event_id=change.event_id,
+        )
+
+    def _url(self, record: str) -> str:
+        try:
+            return (located(self.catalogued, record).url if self.catalogued else None) or ""
+        except InvalidRequest:
+            return ""
+
+    def _related(self, row: Row, links: list[LinkPlan]) -> list[RelationshipReference]:
+        found = []
+        for link in links:
+            target = self.plan.entities[link.target]
+            key = own_values(row, link)
+            other = record_id(self.ids, target, key) if key is not None else None
+            if other is not None:
+                found.append(RelationshipReference(target.name, other, target.server, link.name))
+        return found
+
+    def _metadata(self, row: Row) -> dict[str, str]:
+        texts = {name: _text(row[name]) for name in self.entity.topic.include if row[name] is not None}
+        return {name: text for name, text in texts.items() if len(text) <= LONGEST_METADATA}
+
+
+def _text(value: Any) -> str:
+    form = json_form(value)
+    return form if isinstance(form, str) else orjson.dumps(form).decode()
+
+
+def _trace(traceparent: str | None, root: trace.TraceContext) -> EventTrace:
+    caller = trace.parse(traceparent) if traceparent else root
+    if caller is None:
+        caller = root
+    return EventTrace(caller.trace_id, secrets.token_hex(8), caller.span_id)

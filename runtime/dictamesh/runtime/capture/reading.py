@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From what a source told of a record to its id and its hashes, or to a bad record that says which rule it broke."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from dictamesh.runtime.adapters.cells import CellError, Key, Row
+from dictamesh.runtime.adapters.keys import canonical
+from dictamesh.runtime.adapters.mapping import RowMapping, row_mapping
+from dictamesh.runtime.adapters.records import RecordIds
+from dictamesh.runtime.capture.contract import Bad, Seen
+from dictamesh.runtime.capture.hashing import Hashes
+from dictamesh.runtime.compile.plan import EntityPlan
+
+LONGEST_ID = 1024
+TYPE = "*"  # the catalog's word for an entity as a whole
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A record that is there; `row` holds its mapped fields."""
+
+    id: str
+    seen: Seen
+    row: Row
+    hashes: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A record that its source deleted."""
+
+    id: str
+    seen: Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """A record of which only the key was read; `place` is where it stands in the batch."""
+
+    id: str
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spoiled:
+    """A record that no event can be made of; `id` is None where not even its key could be read."""
+
+    id: str | None
+    bad: Bad
+    hash: bytes
+
+
+Read = Live | Gone | Present | Spoiled
+
+
+class RecordReader:
+    """Reads the records of one entity, all in Python, so that every way sees the same values."""
+
+    def __init__(self, entity: EntityPlan, ids: RecordIds, hashes: Hashes) -> None:
+        self._entity = entity
+        self._ids = ids
+        self._hashes = hashes
+        self._whole = row_mapping(entity, [each.name for each in entity.fields], plain=True)
+        self._key = row_mapping(entity, entity.key, plain=True)
+
+    def read(self, seen: Seen, place: int, now: datetime) -> Read:
+        """Read one record; `now` is what expressions take for the time."""
+        only_key = seen.deleted or seen.present
+        row = self._row(self._key if only_key else self._whole, seen, now)
+        record = record_id(self._ids, self._entity, tuple(row.get(name) for name in self._entity.key))
+        if record is None:
+            return self._spoiled(seen, None, "key", "DATA_INVALID", f"{self._entity.address}.{self._entity.key[0]}")
+        if seen.deleted:
+            return Gone(record, seen)
+        if seen.present:
+            return Present(record, place)
+        for name, value in row.items():
+            code = _fault(value)
+            if code is not None:
+                return self._spoiled(seen, record, "map", code, f"{self._entity.address}.{name}")
+        return Live(record, seen, row, self._hashes.packed(record, row))
+
+    def given(self, bad: Bad) -> Spoiled:
+        """Return a bad record that a way of noticing found itself."""
+        told = f"{bad.stage} {bad.rule} {bad.key} {bad.origin if bad.body is None else ''}".encode(errors="replace")
+        return Spoiled(bad.key, bad, self._hashes.of_bad(told + (bad.body or b"")))
+
+    def refused(self, read: Live | Gone | Present, seen: Seen) -> Spoiled:
+        """Return what becomes of a record that the database cannot keep."""
+        return self._spoiled(seen, read.id, "map", "DATA_INVALID", self._entity.address)
+
+    def _row(self, mapping: RowMapping, seen: Seen, now: datetime) -> Row:
+        if seen.fields is not None:
+            return {name: seen.fields.get(name) for name, _ in mapping.cells}
+        columns: Mapping[str, Any] = seen.columns or {}
+        raw = tuple(columns.get(output.name) for output in mapping.outputs)
+        return mapping.row(raw, {"now": now, "today": now.date()})
+
+    def _spoiled(self, seen: Seen, record: str | None, stage: str, rule: str, address: str) -> Spoiled:
+        body = _body(seen)
+        bad = Bad(
+            stage="key" if stage == "key" else "map",
+            rule=f"{rule} {address}",
+            error=_TEXTS[rule],
+            origin=seen.origin,
+            body=body,
+            key=record,
+        )
+        return Spoiled(record, bad, self._hashes.of_bad(rule.encode() + b" " + address.encode() + b" " + body))
+
+
+_TEXTS = {
+    "DATA_INVALID": "a value of the source does not fit the declared type",
+    "EXPRESSION_FAILED": "the expression of a field fails on this record",
+    "CONTRACT_VIOLATION": "the record breaks its contract",
+}
+
+
+def record_id(ids: RecordIds, entity: EntityPlan, key: Key) -> str | None:
+    """Return the id of a record in topics: its canonical key, of its pseudonym where it has one; None: it has none.
+
+    A key that is personal data stands there in clear where the spec allowed that (`allowPiiKey`).
+    """
+    if any(part is None or isinstance(part, CellError) for part in key):
+        return None
+    shown = tuple(ids.surrogates.of(entity, part) for part in key) if entity.surrogate is not None else key
+    text = canonical(shown)
+    return text if keepable(text) else None
+
+
+def keepable(text: str) -> bool:
+    """Whether the database and an index can hold a text as an id."""
+    if not 0 < len(text) <= LONGEST_ID or text == TYPE or "\0" in text:
+        return False
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def with_time(seen: Seen) -> Seen:
+    """Return the record with an aware time, or with none where its source says none."""
+    if seen.at is None or seen.at.tzinfo is not None:
+        return seen
+    return replace(seen, at=seen.at.replace(tzinfo=UTC))
+
+
+def _fault(value: Any) -> str | None:
+    """The rule that a value breaks, itself or within."""
+    if isinstance(value, CellError):
+        return value.code.removeprefix("SOURCE_")
+    if isinstance(value, dict):
+        return next((code for each in value.values() if (code := _fault(each)) is not None), None)
+    if isinstance(value, list):
+        return next((code for each in value if (code := _fault(each)) is not None), None)
+    return None
+
+
+def _body(seen: Seen) -> bytes:
+    given = seen.columns if seen.columns is not None else seen.fields
+    try:
+        return orjson.dumps(given, default=_as_text, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)
+    except TypeError:  # whole numbers beyond 64 bits, halves of surrogate pairs
+        return orjson.dumps({str(name): ascii(value) for name, value in (given or {}).items()})
+
+
+def _as_text(value: Any) -> str:
+    match value:
+        case bytes() | bytearray() | memoryview():
+            return bytes(value).hex()
+        case CellError():
+            return value.code
+        case _:
+            return str(value)

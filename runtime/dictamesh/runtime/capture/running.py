@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ways of noticing changes, each run by one replica: under leases, with patience for sources that fail."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Protocol
+
+from dictamesh.runtime.adapters.ask import ReadFailed
+from dictamesh.runtime.adapters.line import Line
+from dictamesh.runtime.capture import state as states
+from dictamesh.runtime.capture.contract import Batch, Kind, Ousted, Recorded, Recorder, StateId, Way
+from dictamesh.runtime.capture.states_of import captured
+from dictamesh.runtime.catalog.errors import CatalogUnavailable
+from dictamesh.runtime.catalog.lease import Leases, leases
+from dictamesh.runtime.catalog.pool import Pool
+from dictamesh.runtime.compile.plan import EntityPlan, Plan
+
+_LOG = logging.getLogger("dictamesh.capture")
+_LONGEST_PAUSE = 60.0  # seconds between tries of a source that fails
+_FIRST_PAUSE = 1.0
+_SOUND = 60.0  # a way that ran for so long begins anew with short pauses
+
+
+class CaptureLost(Exception):  # noqa: N818 - the name says what is the case
+    """A source cannot be followed any more without losing changes: a person has to decide. A text of ours."""
+
+
+class Telemetry(Protocol):
+    """Hears of what capture does."""
+
+    def captured(self, state: StateId, recorded: Recorded) -> None:
+        """A batch was written."""
+
+    def capture_failed(self, state: StateId, reason: str) -> None:
+        """A way of noticing changes broke off; `reason` is a word for metrics."""
+
+    def owning(self, state: StateId, *, owned: bool) -> None:
+        """This process took over a state, or left it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """What a way of noticing changes is made of."""
+
+    plan: Plan
+    entity: EntityPlan
+    state: StateId
+    line: Line | None
+    recorder: Recorder
+    pool: Pool
+
+
+WayMaker = Callable[[Making], Way]
+RecorderMaker = Callable[[Plan, EntityPlan, int], Recorder]
+"""Makes the recorder of an entity for an owner's epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One state to be captured, and what its way is made of; equal ones run on over a reload."""
+
+    state: StateId
+    entity: EntityPlan
+    line: Line | None
+
+    @property
+    def lease(self) -> str:
+        """The name of its lease."""
+        state = self.state
+        return f"capture {state.mesh} {state.entity} {state.kind} {state.server} {state.cursor}"
+
+
+@dataclass(slots=True)
+class _Run:
+    task: Task
+    work: asyncio.Task[None]
+
+
+@dataclass(slots=True)
+class Captures:
+    """Captures what a plan says, as far as no other replica does.
+
+    `makers` make ways by kind; kinds that are not there are noticed otherwise. `key_id` names the key of the hashes.
+    """
+
+    pool: Pool
+    makers: Mapping[Kind, WayMaker]
+    recorder: RecorderMaker
+    key_id: str
+    telemetry: Telemetry
+    owner: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
+    _plan: Plan | None = field(default=None, init=False)
+    _tasks: dict[str, Task] = field(default_factory=dict, init=False)
+    _runs: dict[str, _Run] = field(default_factory=dict, init=False)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+
+    async def use(self, plan: Plan, lines: Mapping[str, Line]) -> None:
+        """Capture what a plan says from now on; what it does not say any more is paused. Raises `CatalogUnavailable`.
+
+        States survive a change of the mapping; another table, cursor or server is another state and begins anew.
+        """
+        wanted = list(captured(plan)) if plan.mesh.events.capture else []
+        tasks = [
+            Task(state, plan.entities[state.entity], lines.get(state.server))
+            for state in wanted
+            if state.kind in self.makers
+        ]
+        self._plan = plan
+        self._tasks = {task.lease: task for task in tasks}
+        stale = [name for name, run in self._runs.items() if self._tasks.get(name) != run.task]
+        await self._end(stale)
+        await states.pause_others(self.pool, plan.name, wanted)
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Take leases and run ways until cancelled; nothing that fails ends it."""
+        while True:
+            try:
+                async with leases(self.pool) as held:
+                    await self._hold(held)
+            except CatalogUnavailable as error:
+                _LOG.warning("capture rests: its leases are lost", extra={"reason": str(error)})
+            finally:
+                await self._end(list(self._runs))
+            await asyncio.sleep(self._patience())
+
+    async def _hold(self, held: Leases) -> None:
+        mine: set[str] = set()
+        while True:
+            self._changed.clear()
+            mine |= set(await held.take([name for name in self._tasks if name not in mine]))
+            for name in mine & self._tasks.keys():
+                self._start(self._tasks[name])
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._patience()):
+                    await self._changed.wait()
+
+    def _patience(self) -> float:
+        return self._plan.mesh.events.lease if self._plan is not None else 1.0
+
+    def _start(self, task: Task) -> None:
+        running = self._runs.get(task.lease)
+        if running is not None and not running.work.done():
+            return
+        work = asyncio.get_running_loop().create_task(self._follow(task))
+        self._runs[task.lease] = _Run(task, work)
+
+    async def _end(self, names: Iterable[str]) -> None:
+        ending = [self._runs.pop(name).work for name in names if name in self._runs]
+        for work in ending:
+            work.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+
+    async def _follow(self, task: Task) -> None:
+        """Run one way over and over; a source that fails is asked less and less often."""
+        pause = _FIRST_PAUSE
+        self.telemetry.owning(task.state, owned=True)
+        _LOG.info("capture begins", extra={"entity": task.state.entity, "kind": task.state.kind})
+        try:
+            while True:
+                began = monotonic()
+                reason = await self._once(task)
+                self.telemetry.capture_failed(task.state, reason)
+                pause = _FIRST_PAUSE if monotonic() - began > _SOUND else min(2 * pause, _LONGEST_PAUSE)
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, hides nothing
+        finally:
+            self.telemetry.owning(task.state, owned=False)
+            _LOG.info("capture ends", extra={"entity": task.state.entity, "kind": task.state.kind})
+
+    async def _once(self, task: Task) -> str:
+        """Run a way until it breaks off; returns a word for why."""
+        owned: states.Owned | None = None
+        reason, text, status = "error", "it broke off; see the log", "failed"
+        try:
+            owned = await states.take(self.pool, task.state, self.owner, self.key_id)
+            if owned.lost:
+                return "lost"
+            await self._way(task, owned).run()
+            reason, text = "ended", "the source ended the stream"
+        except Ousted:
+            return "ousted"
+        except CatalogUnavailable as error:
+            _LOG.warning("a change cannot be recorded", extra={"reason": str(error), "entity": task.state.entity})
+            return "catalog"
+        except states.OtherKey:
+            text = "records were hashed with another audit key: share 'audit.key' among replicas, or 'state reset'"
+            reason = "key"
+        except CaptureLost as lost:
+            reason, text, status = "lost", str(lost), "lost"
+        except ReadFailed as failed:
+            reason, text = "source", failed.code
+        except Exception as error:  # noqa: BLE001 - whatever a source brings, the others go on
+            _LOG.error("a way of noticing changes broke off", exc_info=error, extra={"entity": task.state.entity})
+        await self._tell(task, owned, status, text)
+        return reason
+
+    def _way(self, task: Task, owned: states.Owned) -> Way:
+        plan = self._plan
+        if plan is None:
+            raise RuntimeError("a way is run before there is a plan")
+        recorder = Counting(self.recorder(plan, task.entity, owned.epoch), self.telemetry)
+        making = Making(plan, task.entity, task.state, task.line, recorder, self.pool)
+        return self.makers[task.state.kind](making)
+
+    async def _tell(self, task: Task, owned: states.Owned | None, status: str, text: str) -> None:
+        level = logging.ERROR if status == "lost" else logging.WARNING
+        _LOG.log(level, "capture broke off: %s", text, extra={"entity": task.state.entity, "kind": task.state.kind})
+        if owned is not None:
+            with contextlib.suppress(CatalogUnavailable):
+                await states.tell(self.pool, owned, status, text)
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """A recorder that tells what it wrote."""
+
+    recorder: Recorder
+    telemetry: Telemetry
+
+    async def record(self, batch: Batch) -> Recorded:
+        done = await self.recorder.record(batch)
+        self.telemetry.captured(batch.state, done)
+        return done
+
+    async def position(self, state: StateId) -> Mapping[str, object] | None:
+        return await self.recorder.position(state)
+
+    async def unseen(self, state: StateId, pass_id: str) -> int:
+        return await self.recorder.unseen(state, pass_id)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything of events in a running mesh, started and stopped together: changes noticed, published, consumed."""
+
+import logging
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dictamesh.runtime.adapters.records import RecordIds
+from dictamesh.runtime.adapters.surrogates import surrogates
+from dictamesh.runtime.capture.contract import Kind, Recorded, Recorder, StateId
+from dictamesh.runtime.capture.hashing import hashing_key, key_name
+from dictamesh.runtime.capture.making import NoPayload, PayloadMaker
+from dictamesh.runtime.capture.poll import poll
+from dictamesh.runtime.capture.recorder import CatalogRecorder, DeadLetters, Told
+from dictamesh.runtime.capture.running import Captures, WayMaker
+from dictamesh.runtime.capture.snapshot import snapshot
+from dictamesh.runtime.catalog.errors import CatalogUnavailable
+from dictamesh.runtime.catalog.pool import Pool
+from dictamesh.runtime.compile.plan import EntityPlan, Plan
+from dictamesh.runtime.governance.authenticate import mask_keys
+from dictamesh.runtime.mesh.failure import StartFailed
+from dictamesh.runtime.mesh.lines import lines_of
+from dictamesh.runtime.mesh.references import Resolver
+from dictamesh.runtime.mesh.world import World
+from dictamesh.runtime.observe.metrics import Metrics
+
+_LOG = logging.getLogger("dictamesh.mesh")
+
+
+@dataclass(slots=True)
+class Events:
+    """The parts of events of one mesh. `use` tells them of a plan, `work` is what runs for as long as the mesh does."""
+
+    pool: Pool
+    metrics: Metrics
+    resolver: Resolver
+    data_dir: Path
+    captures: Captures = field(init=False)
+    _world: World = field(init=False)
+    _key: bytes = field(init=False, repr=False)
+
+    async def begin(self, world: World) -> list[Coroutine[Any, Any, None]]:
+        """Start with the plan that is served first, and return what is to run; raises StartFailed."""
+        self._world = world
+        self._key = hashing_key(world.audit_key)
+        makers: Mapping[Kind, WayMaker] = {"poll": poll, "snapshot": snapshot}
+        self.captures = Captures(self.pool, makers, self.recorder, key_name(self._key), Capturing(self.metrics))
+        await self.use(world)
+        return [self.captures.run()]
+
+    async def use(self, world: World) -> None:
+        """Go on with another plan; raises StartFailed, and nothing has changed then."""
+        self._world = world
+        try:
+            await self.captures.use(world.plan, lines_of(world.lines))
+        except CatalogUnavailable as error:
+            raise StartFailed(error.message, error.cure) from None
+
+    def recorder(self, plan: Plan, entity: EntityPlan, epoch: int | None = None) -> Recorder:
+        """Return what records changes of an entity; without an epoch it is nobody's alone, as for webhooks."""
+        keys = mask_keys(plan.mesh.security, self.resolver.secrets(plan.mesh.security))
+        ids = RecordIds(surrogates(plan, keys))
+        made = CatalogRecorder(
+            self.pool, plan, entity, ids, self._key, self.payload(plan), dead=self.dead_letters(plan)
+        )
+        return made if epoch is None else made.owned_by(epoch)
+
+    def payload(self, plan: Plan) -> PayloadMaker:  # noqa: ARG002
+        """Return what decides what topics bear."""
+        return NoPayload()
+
+    def dead_letters(self, plan: Plan) -> DeadLetters:  # noqa: ARG002
+        """Return what keeps bad records."""
+        return Told()
+
+
+@dataclass(frozen=True, slots=True)
+class Capturing:
+    """Metrics of capture."""
+
+    metrics: Metrics
+
+    def captured(self, state: StateId, recorded: Recorded) -> None:
+        """Count what became of a batch."""
+
+    def capture_failed(self, state: StateId, reason: str) -> None:
+        """Count a way that broke off."""
+
+    def owning(self, state: StateId, *, owned: bool) -> None:
+        """Tell whether this process captures a state."""
+
+
+async def begin_events(events: Events, world: World) -> list[Coroutine[Any, Any, None]]:
+    """Start everything of events and return what is to run; raises StartFailed."""
+    return await events.begin(world)
