@@ -78,7 +78,12 @@ class Folding:
     """
 
     def __init__(
-        self, state: StateId, hashes: Hashes, known: Mapping[str, Known], delivered: Iterable[uuid.UUID], told: set[bytes]
+        self,
+        state: StateId,
+        hashes: Hashes,
+        known: Mapping[str, Known],
+        delivered: Iterable[uuid.UUID],
+        told: set[bytes],
     ) -> None:
         self._state = state
         self._hashes = hashes

@@ -114,13 +114,8 @@ class CatalogRecorder:
 
     async def record(self, batch: Batch) -> Recorded:
         """Write a batch; raises `CatalogUnavailable` or `Ousted`, and nothing of it is there then."""
-        await self._look_up()
         now = datetime.now(UTC)
-        read: list[Read] = [self._reader.given(bad) for bad in batch.bad]
-        for place, seen in enumerate(batch.seen):
-            if place % _BREATH == _BREATH - 1:
-                await asyncio.sleep(0)
-            read.append(self._reader.read(seen, place, now))
+        read = await self.read(batch, now)
         if batch.complete is None:
             return await self._written(batch, read, now)
         done = await self._written(replace(batch, position=None, complete=None, pass_id=batch.complete), read, now)
@@ -135,6 +130,28 @@ class CatalogRecorder:
         async with self._pool.transaction() as connection:
             began = await states.pass_of(connection, state, pass_id)
             return len(await self._records.unseen(connection, began[0])) if began is not None else 0
+
+    async def read(self, batch: Batch, now: datetime) -> list[Read]:
+        """Read what a batch tells, before a transaction; `now` is what expressions take for the time."""
+        await self._look_up()
+        read: list[Read] = [self._reader.given(bad) for bad in batch.bad]
+        for place, seen in enumerate(batch.seen):
+            if place % _BREATH == _BREATH - 1:
+                await asyncio.sleep(0)
+            read.append(self._reader.read(seen, place, now))
+        return read
+
+    async def write(
+        self, connection: psycopg.AsyncConnection[TupleRow], batch: Batch, read: list[Read], now: datetime
+    ) -> Recorded:
+        """Write what was read within the caller's transaction; raises what psycopg raises, and `Ousted`."""
+        unsound = any(isinstance(each, Spoiled) and each.id is None for each in read)
+        await states.move(connection, batch, self._epoch, self._key_id, unsound=unsound)
+        if not read:
+            return Recorded()
+        await take_turn(connection, batch.state.mesh, self._entity.address)
+        folded = await self._folded(connection, batch, read)
+        return await self._keep(connection, batch, folded, now)
 
     async def _look_up(self) -> None:
         if self._catalogued:
@@ -168,14 +185,8 @@ class CatalogRecorder:
         return await self._write(batch, [self._reader.refused(read[0], seen)], now)
 
     async def _write(self, batch: Batch, read: list[Read], now: datetime) -> Recorded:
-        unsound = any(isinstance(each, Spoiled) and each.id is None for each in read)
         async with self._pool.transaction() as connection:
-            await states.move(connection, batch, self._epoch, self._key_id, unsound=unsound)
-            if not read:
-                return Recorded()
-            await take_turn(connection, batch.state.mesh, self._entity.address)
-            folded = await self._folded(connection, batch, read)
-            return await self._keep(connection, batch, folded, now)
+            return await self.write(connection, batch, read, now)
 
     async def _folded(self, connection: psycopg.AsyncConnection[TupleRow], batch: Batch, read: list[Read]) -> Folded:
         ids = {each.id for each in read if each.id is not None}

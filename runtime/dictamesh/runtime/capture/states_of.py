@@ -4,6 +4,7 @@
 from collections.abc import Iterator
 
 from dictamesh.runtime.capture.contract import StateId
+from dictamesh.runtime.capture.postgres.streams import slot_state, streams
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
 
 
@@ -16,7 +17,7 @@ def captured(plan: Plan) -> Iterator[StateId]:
 def states_of(mesh: str, entity: EntityPlan) -> tuple[StateId, ...]:
     """Return the states of one entity: one for each way that its spec declares.
 
-    A cursor counts for its table alone, a slot and a topic have names of their own.
+    A cursor counts for its table alone, a slot for each of its tables, a topic has a name of its own.
     """
     changes, table = entity.changes, entity.source.physical_name
     if changes is None:
@@ -30,7 +31,14 @@ def states_of(mesh: str, entity: EntityPlan) -> tuple[StateId, ...]:
     if changes.webhook is not None:
         found.append(StateId(mesh, address, "webhook", server, table))
     if changes.postgres is not None:
-        found.append(StateId(mesh, address, "postgres", server, table))
+        found.append(slot_state(mesh, entity, changes.postgres))
     if changes.kafka is not None:
         found.append(StateId(mesh, address, "kafka", server, changes.kafka.topic))
     return tuple(found)
+
+
+def together(plan: Plan) -> list[tuple[StateId, ...]]:
+    """Return all states, in order of address, those whose changes come by one slot in one tuple."""
+    alone = [(state,) for state in captured(plan) if state.kind != "postgres"]
+    shared = [tuple(stream.states.values()) for stream in streams(plan)]
+    return sorted([*alone, *shared], key=lambda states: (states[0].entity, states[0].kind))

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dictamesh.connectors.postgres.manifest import PostgresServer
 from dictamesh.runtime.adapters.records import RecordIds
 from dictamesh.runtime.adapters.surrogates import surrogates
-from dictamesh.runtime.capture.contract import Kind, Recorded, Recorder, StateId
+from dictamesh.runtime.capture.contract import Kind, Recorded, StateId
 from dictamesh.runtime.capture.hashing import hashing_key, key_name
 from dictamesh.runtime.capture.making import NoPayload, PayloadMaker
 from dictamesh.runtime.capture.poll import poll
+from dictamesh.runtime.capture.postgres.lag import Lag
+from dictamesh.runtime.capture.postgres.making import postgres
 from dictamesh.runtime.capture.recorder import CatalogRecorder, DeadLetters, Told
 from dictamesh.runtime.capture.running import Captures, WayMaker
 from dictamesh.runtime.capture.snapshot import snapshot
@@ -45,7 +48,11 @@ class Events:
         """Start with the plan that is served first, and return what is to run; raises StartFailed."""
         self._world = world
         self._key = hashing_key(world.audit_key)
-        makers: Mapping[Kind, WayMaker] = {"poll": poll, "snapshot": snapshot}
+        makers: Mapping[Kind, WayMaker] = {
+            "poll": poll,
+            "snapshot": snapshot,
+            "postgres": postgres(self._dsn, Capturing(self.metrics).lagging),
+        }
         self.captures = Captures(self.pool, makers, self.recorder, key_name(self._key), Capturing(self.metrics))
         await self.use(world)
         return [self.captures.run()]
@@ -58,7 +65,7 @@ class Events:
         except CatalogUnavailable as error:
             raise StartFailed(error.message, error.cure) from None
 
-    def recorder(self, plan: Plan, entity: EntityPlan, epoch: int | None = None) -> Recorder:
+    def recorder(self, plan: Plan, entity: EntityPlan, epoch: int | None = None) -> CatalogRecorder:
         """Return what records changes of an entity; without an epoch it is nobody's alone, as for webhooks."""
         keys = mask_keys(plan.mesh.security, self.resolver.secrets(plan.mesh.security))
         ids = RecordIds(surrogates(plan, keys))
@@ -66,6 +73,10 @@ class Events:
             self.pool, plan, entity, ids, self._key, self.payload(plan), dead=self.dead_letters(plan)
         )
         return made if epoch is None else made.owned_by(epoch)
+
+    def _dsn(self, plan: Plan, server: str) -> str:
+        options = self.resolver.options(PostgresServer, plan.servers[server].options, f"servers.{server}")
+        return options.dsn
 
     def payload(self, plan: Plan) -> PayloadMaker:  # noqa: ARG002
         """Return what decides what topics bear."""
@@ -90,6 +101,12 @@ class Capturing:
 
     def owning(self, state: StateId, *, owned: bool) -> None:
         """Tell whether this process captures a state."""
+
+    def lagging(self, product: str, server: str, lag: Lag) -> None:
+        """Tell how far a slot is behind its source, and how much of the source's log it keeps."""
+        self.metrics.set("capture_lag_bytes", lag.bytes, product, server)
+        self.metrics.set("capture_lag_seconds", lag.seconds, product, server)
+        self.metrics.set("capture_slot_retained_bytes", lag.held, product, server)
 
 
 async def begin_events(events: Events, world: World) -> list[Coroutine[Any, Any, None]]:

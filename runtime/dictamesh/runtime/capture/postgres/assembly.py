@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from dictamesh.runtime.capture.contract import Seen
-from dictamesh.runtime.capture.postgres.faults import CaptureFailed
+from dictamesh.runtime.capture.contract import CaptureFailed, Seen
 from dictamesh.runtime.capture.postgres.lsn import text_of
 from dictamesh.runtime.capture.postgres.messages import (
     UNCHANGED,

@@ -7,28 +7,17 @@ from typing import Literal
 
 import psycopg
 
+from dictamesh.runtime.capture.contract import CaptureFailed, CaptureLost
+
 Reason = Literal["slot_missing", "slot_lost", "slot_ahead", "slot_foreign", "other_system", "source_behind"]
-
-
-class CaptureFailed(Exception):  # noqa: N818 - the name says what is the case
-    """A source cannot be followed as it is now; `cure` says what helps. Trying again later is right."""
-
-    def __init__(self, message: str, cure: str, *, sqlstate: str | None = None) -> None:
-        super().__init__(message, cure)
-        self.message = message
-        self.cure = cure
-        self.sqlstate = sqlstate
-
-    def __str__(self) -> str:
-        return f"{self.message}; {self.cure}"
 
 
 class SourceGone(CaptureFailed):
     """The line to the source broke or cannot be made; a new one may work at once."""
 
 
-class CaptureStopped(CaptureFailed):
-    """Changes were or may have been lost: nothing is read again until somebody resets the state."""
+class CaptureStopped(CaptureLost):
+    """Changes were or may have been lost: nothing is read again until somebody resets the state (`reason`: a word)."""
 
     def __init__(self, reason: Reason, message: str, cure: str) -> None:
         super().__init__(message, cure)
@@ -66,4 +55,4 @@ def in_our_words(error: psycopg.Error, doing: str, cures: dict[str, str]) -> Cap
     message, cure = _CURES.get(state) or _CURES.get(state[:2]) or ("the source answered with an error", "see its log")
     cure = cures.get(state, cure)
     kind = SourceGone if (state[:2] in _GONE and state != "58P01") or state in {"55006", "53300"} else CaptureFailed
-    return kind(f"{doing}: {message} (SQLSTATE {state})", cure, sqlstate=state)
+    return kind(f"{doing}: {message} (SQLSTATE {state})", cure)

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from dictamesh.runtime.capture.contract import Batch, Recorder, Seen
+from dictamesh.runtime.capture.contract import Batch, CaptureFailed, Seen, StreamRecorder
 from dictamesh.runtime.capture.postgres.assembly import Assembly, Step, Wanted
 from dictamesh.runtime.capture.postgres.client import Line
-from dictamesh.runtime.capture.postgres.faults import CaptureFailed, CaptureStopped, Reason
+from dictamesh.runtime.capture.postgres.faults import CaptureStopped, Reason
 from dictamesh.runtime.capture.postgres.lacking import filled
 from dictamesh.runtime.capture.postgres.lag import Lag, Observe
 from dictamesh.runtime.capture.postgres.messages import Alive, end_of, read
@@ -41,7 +41,7 @@ class Following:
     stream: Stream
     line: Line
     side: Connection
-    recorder: Recorder
+    recorder: StreamRecorder
     tables: Mapping[str, Table]
     wanted: Mapping[str, Wanted]
     position: Position

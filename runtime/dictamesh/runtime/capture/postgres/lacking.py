@@ -9,8 +9,9 @@ from typing import Any
 from psycopg import AsyncCursor, sql
 from psycopg.rows import tuple_row
 
+from dictamesh.runtime.capture.contract import CaptureFailed
 from dictamesh.runtime.capture.postgres.assembly import Step
-from dictamesh.runtime.capture.postgres.faults import CaptureFailed, source_errors
+from dictamesh.runtime.capture.postgres.faults import source_errors
 from dictamesh.runtime.capture.postgres.session import Connection
 from dictamesh.runtime.capture.postgres.tables import Table
 from dictamesh.runtime.capture.postgres.values import Values

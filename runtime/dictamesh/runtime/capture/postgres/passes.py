@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import sql
 
-from dictamesh.runtime.capture.contract import Batch, Recorder, Seen, StateId
+from dictamesh.runtime.capture.contract import Batch, Seen, StateId, StreamRecorder
 from dictamesh.runtime.capture.postgres.assembly import Wanted
 from dictamesh.runtime.capture.postgres.client import Point
 from dictamesh.runtime.capture.postgres.faults import source_errors
@@ -24,7 +24,7 @@ _DOING = "reading the tables for the first time"
 
 async def first_pass(
     connection: Connection,
-    recorder: Recorder,
+    recorder: StreamRecorder,
     reads: Sequence[tuple[StateId, Table, Wanted]],
     point: Point,
     system: str,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dictamesh.runtime.capture.postgres.faults import CaptureFailed
+from dictamesh.runtime.capture.contract import CaptureFailed
 from dictamesh.runtime.capture.postgres.lsn import lsn_of, text_of
 
 

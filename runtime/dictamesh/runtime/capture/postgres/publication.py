@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg import sql
 
-from dictamesh.runtime.capture.postgres.faults import CaptureFailed
+from dictamesh.runtime.capture.contract import CaptureFailed
 from dictamesh.runtime.capture.postgres.session import Connection, rows
 from dictamesh.runtime.capture.postgres.tables import Table
 

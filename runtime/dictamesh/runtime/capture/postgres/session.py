@@ -9,7 +9,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow, dict_row
 
-from dictamesh.runtime.capture.postgres.faults import CaptureFailed, source_errors
+from dictamesh.runtime.capture.contract import CaptureFailed
+from dictamesh.runtime.capture.postgres.faults import source_errors
 
 OLDEST_SERVER = 150_000
 Connection = psycopg.AsyncConnection[TupleRow]

@@ -7,8 +7,9 @@ from typing import Any
 
 from psycopg import sql
 
+from dictamesh.runtime.capture.contract import CaptureFailed
 from dictamesh.runtime.capture.postgres.client import Identity
-from dictamesh.runtime.capture.postgres.faults import CaptureFailed, CaptureStopped, SourceGone
+from dictamesh.runtime.capture.postgres.faults import CaptureStopped, SourceGone
 from dictamesh.runtime.capture.postgres.lsn import lsn_of
 from dictamesh.runtime.capture.postgres.position import Position
 from dictamesh.runtime.capture.postgres.session import Connection, rows

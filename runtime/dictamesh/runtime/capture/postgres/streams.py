@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dictamesh.connectors.sql.relation import table_parts
 from dictamesh.runtime.capture.contract import StateId
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
 from dictamesh.specs.model.events import PostgresChanges
@@ -41,12 +40,20 @@ class Stream:
     @property
     def states(self) -> Mapping[str, StateId]:
         """Whose positions these are, by the entity's address."""
-        return {entity.address: state_of(self.mesh, entity, self.slot) for entity in self.entities}
+        return {entity.address: _state(self.mesh, entity, self.slot) for entity in self.entities}
 
 
-def state_of(mesh: str, entity: EntityPlan, slot: str) -> StateId:
-    """Return the state of an entity that a slot feeds."""
+def slot_state(mesh: str, entity: EntityPlan, changes: PostgresChanges) -> StateId:
+    """Return the state of an entity whose changes come by a slot."""
+    return _state(mesh, entity, _slot(mesh, entity, changes))
+
+
+def _state(mesh: str, entity: EntityPlan, slot: str) -> StateId:
     return StateId(mesh, entity.address, "postgres", entity.server, f"{slot}:{entity.source.physical_name}")
+
+
+def _slot(mesh: str, entity: EntityPlan, changes: PostgresChanges) -> str:
+    return changes.slot or default_name(mesh, entity.product, entity.server)
 
 
 def streams(plan: Plan) -> tuple[Stream, ...]:
@@ -57,7 +64,7 @@ def streams(plan: Plan) -> tuple[Stream, ...]:
         changes = _changes(entity)
         if changes is None:
             continue
-        slot = changes.slot or default_name(plan.name, entity.product, entity.server)
+        slot = _slot(plan.name, entity, changes)
         publication = changes.publication or slot
         groups[entity.product, entity.server, slot, publication].append(entity)
         tables[entity.server, publication].add(entity.source.physical_name)
@@ -75,11 +82,6 @@ def default_name(mesh: str, product: str, server: str) -> str:
         return plain
     digits = hashlib.sha256(whole.encode()).hexdigest()[:_DIGITS]
     return f"{plain[: LONGEST_NAME - _DIGITS - 1]}_{digits}"
-
-
-def parts(entity: EntityPlan) -> tuple[str, ...]:
-    """Return schema and table, or the table alone."""
-    return table_parts(entity.source.physical_name)
 
 
 def _stream(

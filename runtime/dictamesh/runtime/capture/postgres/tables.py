@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from dictamesh.connectors.sql.relation import table_parts
-from dictamesh.runtime.capture.postgres.faults import CaptureFailed
+from dictamesh.runtime.capture.contract import CaptureFailed
 from dictamesh.runtime.capture.postgres.session import Connection, rows
 from dictamesh.runtime.compile.plan import EntityPlan
 

@@ -4,13 +4,14 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from time import monotonic
 
-from dictamesh.runtime.capture.contract import Batch, Recorder, StateId
+from dictamesh.runtime.capture.contract import Batch, CaptureFailed, StateId, StreamRecorder
 from dictamesh.runtime.capture.postgres.assembly import Wanted
 from dictamesh.runtime.capture.postgres.client import Identity, Line, Point
-from dictamesh.runtime.capture.postgres.faults import CaptureFailed, SourceGone
+from dictamesh.runtime.capture.postgres.faults import SourceGone
 from dictamesh.runtime.capture.postgres.following import Following
 from dictamesh.runtime.capture.postgres.lag import Observe, unobserved
 from dictamesh.runtime.capture.postgres.passes import first_pass
@@ -26,6 +27,7 @@ _LOG = logging.getLogger("dictamesh.capture")
 _NAME = "dictamesh"
 _FIRST_PAUSE = 0.2  # seconds before a new line is tried; doubled each time
 _LAST_PAUSE = 10.0
+_PATIENCE = 60.0  # seconds that a source may be away until the caller is told
 _LASTING = 30.0  # seconds that a line has to hold for the next pause to be the first one again
 
 
@@ -39,10 +41,9 @@ class PostgresWay:
 
     stream: Stream
     dsn: str = field(repr=False)
-    recorder: Recorder
+    recorder: StreamRecorder
     observe: Observe = unobserved
-    streaming: Callable[[], None] = lambda: None
-    """Called whenever the stream runs: what went wrong before is over."""
+    _sound: float = field(default=0.0, init=False)  # when a line last held
 
     @property
     def state(self) -> StateId:
@@ -53,16 +54,17 @@ class PostgresWay:
         """Follow until cancelled; a line that breaks is made again.
 
         Raises `CaptureStopped` where changes are or may be lost, `CaptureFailed` where the source has to be set up
-        otherwise, `CatalogUnavailable`.
+        otherwise or stays away for a minute, `CatalogUnavailable`.
         """
-        pause = _FIRST_PAUSE
-        loop = asyncio.get_running_loop()
+        pause, self._sound = _FIRST_PAUSE, monotonic()
         while True:
-            began = loop.time()
+            began = monotonic()
             try:
                 await self.follow()
             except SourceGone as gone:
-                pause = _FIRST_PAUSE if loop.time() - began > _LASTING else pause
+                if began - self._sound > _PATIENCE:
+                    raise
+                pause = _FIRST_PAUSE if monotonic() - began > _LASTING else pause
                 told = {"product": self.stream.product, "server": self.stream.server, "seconds": pause}
                 _LOG.warning("the stream of changes broke: %s", gone, extra=told)
             await asyncio.sleep(pause)
@@ -78,10 +80,13 @@ class PostgresWay:
             positions |= await self._passes(stream, identity, tables, positions)
             start = max(each.lsn for each in positions.values())
             await stream.start(self.stream.slot, self.stream.publication, start)
-            self.streaming()
+            self._sound = monotonic()
             entities = {each.address: wanted_of(each, positions[each.address].lsn) for each in self.stream.entities}
             latest = max(positions.values(), key=lambda each: each.lsn)
-            await Following(self.stream, stream, side, self.recorder, tables, entities, latest, self.observe).run()
+            try:
+                await Following(self.stream, stream, side, self.recorder, tables, entities, latest, self.observe).run()
+            finally:
+                self._sound = monotonic()
 
     async def _agreed(self, side: Connection, identity: Identity) -> dict[str, Position]:
         """Return what is recorded by entity; the slot goes on right there, or is made anew where nothing is."""
