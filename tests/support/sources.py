@@ -46,9 +46,10 @@ class Source:
     def dsn(self) -> str:
         return f"host={self.sockets} port=5432 user=dictamesh dbname=postgres"
 
-    def start(self) -> None:
+    async def start(self) -> None:
+        """Start it from the main thread: it ends with the thread that started it."""
         self.process = embedded.launch(self.binaries, self.layout, self.sockets)
-        asyncio.run(embedded.ready(self.process, self.layout))
+        await embedded.ready(self.process, self.layout)
 
     def kill(self) -> None:
         """Kill the server's first process with -9; the others notice and end."""
@@ -57,9 +58,10 @@ class Source:
         self.process.wait()
         stop_leftovers(self.layout.cluster)
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
+        """Stop it as an administrator does: it waits until what streams from it has taken everything."""
         if self.process is not None and self.process.poll() is None:
-            asyncio.run(embedded.end(self.process))
+            await embedded.end(self.process)
 
     def set(self, **settings: str) -> None:
         """Change settings that need no restart."""
@@ -90,11 +92,11 @@ def _running(binaries: Binaries | None) -> Iterator[Source]:
     source = None
     try:
         source = _made(binaries or binaries_for(uid, home), home, uid)
-        source.start()
+        asyncio.run(source.start())
         yield source
     finally:
         if source is not None:
-            source.stop()
+            asyncio.run(source.stop())
             remove_socket_folder(source.sockets)
         shutil.rmtree(home, ignore_errors=True)
 

@@ -85,9 +85,7 @@ METRICS: tuple[Metric, ...] = (
     _gauge("quality_rule_met", "1 where a rule was met at its last check, 0 where it was not.", *RULE_LABELS),
     _counter("quality_checks_total", "Checks of quality rules by this process.", *RULE_LABELS, "outcome"),
     _gauge("capture_lag_bytes", "Log of a source that is not recorded yet.", "product", "server"),
-    _gauge(
-        "capture_lag_seconds", "Age of the last recorded change while others wait, 0 otherwise.", "product", "server"
-    ),
+    _gauge("capture_lag_seconds", "Age of the last change taken in while it waits.", "product", "server"),
     _gauge("capture_slot_retained_bytes", "Log that a source keeps for a replication slot.", "product", "server"),
     _gauge("ready", "1 while the process takes traffic."),
 )

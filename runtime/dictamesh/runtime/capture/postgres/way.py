@@ -43,12 +43,11 @@ class PostgresWay:
     dsn: str = field(repr=False)
     recorder: StreamRecorder
     observe: Observe = unobserved
+    state: StateId = field(init=False)
     _sound: float = field(default=0.0, init=False)  # when a line last held
 
-    @property
-    def state(self) -> StateId:
-        """Whose lease it is."""
-        return self.stream.states[self.stream.entities[0].address]
+    def __post_init__(self) -> None:
+        self.state = self.stream.states[self.stream.entities[0].address]
 
     async def run(self) -> None:
         """Follow until cancelled; a line that breaks is made again.
