@@ -102,7 +102,7 @@ class Assembly:
             case Commit():
                 self._begin = None
                 self.whole = len(self.steps)
-                self.position = Position(message.end, self.position.system)
+                self.position = self.position.moved(message.end)
             case Relation():
                 await self._relation(message)
             case Truncate():

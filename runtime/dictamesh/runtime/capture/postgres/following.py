@@ -126,10 +126,17 @@ class Following:
         for step in steps:
             if step.seen is not None:
                 seen[step.address].append(step.seen)
-        plain = position.plain()
         await self.recorder.record_all(
-            [Batch(state, seen.get(address, ()), position=plain) for address, state in self.stream.states.items()]
+            [
+                Batch(state, seen.get(address, ()), position=self._of(address, position).plain())
+                for address, state in self.stream.states.items()
+            ]
         )
+
+    def _of(self, address: str, position: Position) -> Position:
+        """An entity that joined is further than the others until they come to the point of its first pass."""
+        start = self.wanted[address].start
+        return position if position.lsn >= start else Position(start, position.system)
 
     async def _empty(self, address: str) -> None:
         """Delete every record that is known: a full pass that sees none."""
@@ -144,7 +151,7 @@ class Following:
             return
         end = max(self._end, self._assembly.position.lsn)
         if end > self.position.lsn:
-            self.position = Position(end, self.position.system)
+            self.position = self._assembly.position.moved(end)
             self._assembly.position = self.position
             await self._write_rows([], self.position)
             await self._acknowledge()

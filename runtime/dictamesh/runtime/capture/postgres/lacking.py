@@ -80,7 +80,8 @@ async def _read(
         table.identifier,
         sql.SQL(" AND ").join(on),
     )
-    with source_errors("reading what a change does not carry"):
+    doing = f"reading {', '.join(columns)} of {table.shown}, which a change does not carry"
+    with source_errors(doing, {"42703": "change the spec, or put the column back"}):
         async with connection.cursor(row_factory=tuple_row) as cursor:
             await cursor.execute(statement)
             return {int(row[0]) - 1: row[1:] for row in await loaded(cursor, values)}

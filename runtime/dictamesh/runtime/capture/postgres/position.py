@@ -21,6 +21,11 @@ class Position:
     system: str
     part: tuple[int, int] | None = None
 
+    def moved(self, lsn: int) -> "Position":
+        """Return the position behind what was committed until `lsn`; a part stands until its transaction is through."""
+        part = self.part if self.part is not None and self.part[0] >= lsn else None
+        return Position(lsn, self.system, part)
+
     def plain(self) -> Mapping[str, Any]:
         """As JSON values, to be stored."""
         part = {"part": [text_of(self.part[0]), self.part[1]]} if self.part is not None else {}

@@ -13,6 +13,7 @@ from dictamesh.runtime.capture.contract import CaptureFailed
 from dictamesh.runtime.capture.postgres.faults import source_errors
 
 OLDEST_SERVER = 150_000
+_RIGHT = b"SELECT rolname AS role, rolsuper OR rolreplication AS may FROM pg_roles WHERE rolname = current_user"
 Connection = psycopg.AsyncConnection[TupleRow]
 # A pass may lie idle between two pages, and read for long.
 _SETTINGS = (
@@ -45,6 +46,14 @@ async def session(dsn: str, name: str) -> AsyncIterator[Connection]:
     finally:
         with contextlib.suppress(psycopg.Error):
             await connection.close()
+
+
+async def may_replicate(connection: Connection) -> None:
+    """Raise `CaptureFailed` where the role has no right to stream changes."""
+    found = await rows(connection, _RIGHT, doing="looking at the role's rights")
+    if not found[0]["may"]:
+        role = found[0]["role"]
+        raise CaptureFailed(f"the role {role} may not stream changes", f"ALTER ROLE {role} REPLICATION")
 
 
 async def rows(

@@ -76,10 +76,9 @@ def agree(name: str, slot: Slot | None, known: list[Position], identity: Identit
         raise CaptureStopped("slot_foreign", f"the slot {name} {slot.foreign}", "name another slot, or drop this one")
     if slot.lost:
         raise CaptureStopped("slot_lost", f"the source has invalidated the slot {name}", _RESET)
-    last = max(each.lsn for each in known)
-    if slot.confirmed > last:
+    if slot.confirmed > min(each.lsn for each in known):
         raise CaptureStopped("slot_ahead", f"the slot {name} has moved on further than what is recorded", _RESET)
-    if last > identity.end:
+    if max(each.lsn for each in known) > identity.end:
         raise CaptureStopped("source_behind", "the source's log ends before what is recorded: it was set back", _RESET)
 
 

@@ -30,8 +30,9 @@ SELECT l.relid::regclass::text AS name, c.relreplident::text AS kind,
               WHERE i.indrelid = l.relid
                 AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END
        ) AS columns
-  FROM pg_partition_tree(%(oid)s::oid::regclass) l JOIN pg_class c ON c.oid = l.relid
- WHERE l.isleaf
+  FROM (SELECT relid::oid FROM pg_partition_tree(%(oid)s::oid::regclass) WHERE isleaf
+        UNION SELECT oid FROM pg_class WHERE oid = %(oid)s::oid AND relkind = 'r') l
+  JOIN pg_class c ON c.oid = l.relid
 """
 _FULL = "f"
 
