@@ -34,6 +34,7 @@ def captured(
         product="shop",
         product_id="shop",
         connector="postgres",
+        catalog={"domain": "shop"},
         changes=Changes.model_validate({"postgres": settings}),
     )
     source = SourceOf(made.address, table, tuple(SourceColumn(n, t) for n, t in columns.items()), key, SqlEntity())
