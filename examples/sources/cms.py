@@ -4,6 +4,7 @@
 import hmac
 import operator
 import re
+import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -22,6 +23,7 @@ PATHS = {
     *("address", "address.street", "address.city", "address.postcode"),
     *("newsletter", "tags", "date_created", "date_updated"),
 }
+COLUMNS = {path for path in PATHS if "." not in path}
 FILTER = re.compile(r"filter((?:\[[a-z_]+\])+)\[(_[a-z_]+)\]")
 
 # A null column meets none of these, as in SQL.
@@ -68,10 +70,30 @@ def cms_app(customers: list[Row], token: str) -> web.Application:
             raise RefusedError(403, "FORBIDDEN", "You don't have permission to access this.")
         return web.json_response({"data": _project(row, request.query.get("fields", "*"))})
 
+    async def change(request: web.Request) -> web.Response:
+        _authorize(request, token)
+        key = request.match_info.get("id")
+        row = next((row for row in customers if row["id"] == key), None)
+        if key is not None and row is None:
+            raise RefusedError(403, "FORBIDDEN", "You don't have permission to access this.")
+        if request.method == "DELETE":
+            customers[:] = [each for each in customers if each is not row]
+            return web.Response(status=204)
+        given = await _given(request)
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        if row is None:
+            row = dict.fromkeys(sorted(COLUMNS)) | {"id": str(uuid.uuid4()), "status": "active", "date_created": now}
+            customers.append(row)
+        row.update({**given, "date_updated": now})
+        return web.json_response({"data": row})
+
     app = counted_app(_errors)
     app.router.add_get("/server/health", _health)
     app.router.add_get("/items/customers", read_many)
     app.router.add_get("/items/customers/{id}", read_one)
+    app.router.add_post("/items/customers", change)
+    app.router.add_patch("/items/customers/{id}", change)
+    app.router.add_delete("/items/customers/{id}", change)
     return app
 
 
@@ -94,6 +116,18 @@ def _authorize(request: web.Request, token: str) -> None:
     sent = request.headers.get("Authorization", "").encode()
     if not hmac.compare_digest(sent, f"Bearer {token}".encode()):
         raise RefusedError(401, "INVALID_CREDENTIALS", "Invalid user credentials.")
+
+
+async def _given(request: web.Request) -> Row:
+    """The columns that a request gives; the CMS itself sets key and times."""
+    try:
+        given = await request.json()
+    except ValueError:
+        given = None
+    own = {"id"} if request.method == "POST" else set()
+    if not isinstance(given, dict) or not given.keys() <= (COLUMNS - {"id", "date_created", "date_updated"}) | own:
+        raise RefusedError(400, "INVALID_PAYLOAD", "Invalid payload.")
+    return given
 
 
 def _filtered(rows: list[Row], query: Mapping[str, str]) -> list[Row]:

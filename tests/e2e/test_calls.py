@@ -1,11 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a query costs upstream: one call per level and batch of 100 (DL-1, DL-2)."""
 
-import pytest
+from collections.abc import AsyncIterator
 
-from tests.support.running import TOUR, Runtime, Sources
+import pytest
+import pytest_asyncio
+
+from tests.support.running import TOUR, Runtime, Sources, edit, example_tree, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def example(sources: Sources, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runtime]:
+    """The example without capture, which asks the CMS, too."""
+    config = example_tree(tmp_path_factory.mktemp("tree"))
+    edit(config, "roles: [support, analyst, steward]", "events: {capture: false}\nroles: [support, analyst, steward]")
+    async with running(config, tmp_path_factory.mktemp("data"), sources.environment) as runtime:
+        yield runtime
 
 
 async def test_the_tour_costs_one_call_per_level(example: Runtime, sources: Sources) -> None:

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from examples.sources.counted import QUERIES
 from tests.support.running import ROOT, TOUR, Runtime, Sources
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -86,7 +87,7 @@ async def test_a_masked_field_cannot_be_filtered_by(example: Runtime, sources: S
     answer = await example.ask('{ customers(filter: {email: {eq: "john@example.com"}}) { id } }', "analyst")
     assert "data" not in answer or answer["data"] is None
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN"]
-    assert sources.calls() == 0
+    assert not any("john" in query for query in sources.cms[QUERIES])  # capture asks the CMS, too, of its own accord
 
 
 async def test_both_directions_of_every_relation(example: Runtime) -> None:

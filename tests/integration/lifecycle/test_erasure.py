@@ -241,6 +241,7 @@ async def forget(shop: Shop) -> None:
         await connection.execute(b"DELETE FROM dictamesh_audit_chains")
         await connection.execute(b"DELETE FROM dictamesh_subject_keys")
         await connection.execute(b"DELETE FROM dictamesh_event_log WHERE event_type = 'DELETED'")
+        await connection.execute(b"DELETE FROM dictamesh_entity_state")
         await connection.execute(b"UPDATE dictamesh_entity_catalog SET status = 'active'")
         await connection.execute(
             b"UPDATE dictamesh_entity_relationships SET valid_to = NULL WHERE subject_entity_id <> '*'"

@@ -59,9 +59,12 @@ class Bad:
 class Batch:
     """Records of one entity, and where their source stands after them; all in one transaction or nothing.
 
-    `position` None leaves the stored one. A full pass has an id of the way's choice: its first batch, an empty one
-    before anything is read, says when it began; its last one is `complete`, and records of the entity that were not
-    seen since then, by whatever way, are deleted. These alone come in transactions of their own, `position` last.
+    `position` None leaves the stored one. A way goes on behind the position that it finds: what it tells again is known
+    by its event alone, and a record that had not changed then made none.
+
+    A full pass has an id of the way's choice: its first batch, an empty one before anything is read, says when it
+    began; its last one is `complete`, and records of the entity that were not seen since then, by whatever way, are
+    deleted. These alone come in transactions of their own, `position` last.
     """
 
     state: StateId
@@ -82,6 +85,7 @@ class Recorded:
     unchanged: int = 0
     bad: int = 0
     positions: Mapping[str, int] = field(default_factory=dict)  # the next offset by `topic/partition`
+    newest: datetime | None = None  # of the changes that became events, when the newest happened by its source
     unknown: Sequence[int] = ()  # places in `seen` of records that are `present` and of which no version is known
 
 

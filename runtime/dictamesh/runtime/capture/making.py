@@ -13,7 +13,7 @@ from dictamesh.runtime.adapters.adapters import own_values
 from dictamesh.runtime.adapters.cells import Row
 from dictamesh.runtime.adapters.keys import json_form
 from dictamesh.runtime.adapters.records import RecordIds
-from dictamesh.runtime.capture.contract import StateId
+from dictamesh.runtime.capture.contract import Seen, StateId
 from dictamesh.runtime.capture.folding import Change
 from dictamesh.runtime.capture.reading import record_id, with_time
 from dictamesh.runtime.catalog.errors import InvalidRequest
@@ -60,8 +60,7 @@ class EventMaker:
         self, change: Change, links: list[LinkPlan], root: trace.TraceContext, captured: str, now: datetime
     ) -> Event:
         row = change.live.row if change.live is not None else None
-        seen = change.live.seen if change.live is not None else change.gone.seen if change.gone is not None else None
-        at = with_time(seen).at if seen is not None else None
+        seen = _seen(change)
         etag = change.content.hex() if change.content else None
         return Event(
             topic=self.entity.topic.name,
@@ -74,7 +73,7 @@ class EventMaker:
             relationships=tuple(self._related(row, links)) if row is not None else (),
             metadata={"capture": captured} | (self._metadata(row) if row is not None else {}),
             payload=self.payload.of(self.entity, row) if row is not None else None,
-            timestamp=at or now,
+            timestamp=changed_at(change) or now,
             event_id=change.event_id,
         )
 
@@ -97,6 +96,18 @@ class EventMaker:
     def _metadata(self, row: Row) -> dict[str, str]:
         texts = {name: _text(row[name]) for name in self.entity.topic.include if row[name] is not None}
         return {name: text for name, text in texts.items() if len(text) <= LONGEST_METADATA}
+
+
+def changed_at(change: Change) -> datetime | None:
+    """Return when the source says that a record changed, as an aware time."""
+    seen = _seen(change)
+    return with_time(seen).at if seen is not None else None
+
+
+def _seen(change: Change) -> Seen | None:
+    if change.live is not None:
+        return change.live.seen
+    return change.gone.seen if change.gone is not None else None
 
 
 def _text(value: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from dictamesh.connectors.sdk import Order
 from dictamesh.runtime.adapters.cells import Key
 from dictamesh.runtime.adapters.keys import json_form
-from dictamesh.runtime.adapters.records import key_values
+from dictamesh.runtime.adapters.records import key_is_personal, key_values
 from dictamesh.runtime.capture.contract import Batch, Recorder, Seen, StateId
 from dictamesh.runtime.capture.source import Columns, SourceRows
 
@@ -37,7 +37,8 @@ class FullPass:
     async def run(self, position: Position, done: Callable[[], Position]) -> None:
         """Read all rows; `position` is kept while the pass runs, with where it is, and `done` gives that after it.
 
-        A pass that was broken off goes on where it was, as far as its source lets it.
+        A pass that was broken off goes on where it was, as far as its source lets it; a key that is personal data is
+        not kept for that, so that such a pass begins anew.
         """
         under_way = position.get("pass") or {}
         pass_id = str(under_way.get("id") or uuid.uuid4().hex)
@@ -81,8 +82,9 @@ class FullPass:
             await self._record([self._seen(row) for row in part], position, pass_id, last)
 
     async def _record(self, seen: list[Seen], position: Position, pass_id: str, after: Key | None) -> None:
-        at = {**position, "pass": {"id": pass_id, "after": None if after is None else [json_form(v) for v in after]}}
-        moved = at if after is not None or not seen else None
+        told = None if after is None or key_is_personal(self.rows.entity) else [json_form(value) for value in after]
+        at = {**position, "pass": {"id": pass_id, "after": told}}
+        moved = at if told is not None or not seen else None
         done = await self.recorder.record(Batch(self.state, seen, position=moved, pass_id=pass_id))
         unknown = [key for place in done.unknown if (key := self.rows.key(seen[place].columns or {})) is not None]
         if unknown:

@@ -117,6 +117,8 @@ class PollWay:
                 offset += len(found)
 
     async def _record(self, found: list[Columns], position: Mapping[str, Any] | None) -> None:
+        if not found:
+            await self.recorder.record(Batch(self.state))  # it was asked: seen from outside, and refused once ousted
         for at in range(0, len(found), LARGEST):
             end = at + LARGEST >= len(found)
             seen = [self._seen(row) for row in found[at : at + LARGEST]]

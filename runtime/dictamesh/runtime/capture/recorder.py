@@ -16,7 +16,7 @@ from dictamesh.runtime.capture import state as states
 from dictamesh.runtime.capture.contract import Bad, Batch, Recorded, Seen, StateId
 from dictamesh.runtime.capture.folding import Change, Folded, Folding, delivery_id
 from dictamesh.runtime.capture.hashing import Hashes, key_name
-from dictamesh.runtime.capture.making import EventMaker, PayloadMaker
+from dictamesh.runtime.capture.making import EventMaker, PayloadMaker, changed_at
 from dictamesh.runtime.capture.reading import Gone, Live, Read, RecordReader, Spoiled
 from dictamesh.runtime.capture.records import Records, delivered
 from dictamesh.runtime.catalog.errors import CatalogUnavailable, EntityNotFound
@@ -143,15 +143,23 @@ class CatalogRecorder:
 
     async def write(
         self, connection: psycopg.AsyncConnection[TupleRow], batch: Batch, read: list[Read], now: datetime
-    ) -> Recorded:
-        """Write what was read within the caller's transaction; raises what psycopg raises, and `Ousted`."""
+    ) -> tuple[Recorded, set[bytes]]:
+        """Write what was read within the caller's transaction, and return with the counts what `settle` takes after it.
+
+        Raises what psycopg raises, and `Ousted`.
+        """
         unsound = any(isinstance(each, Spoiled) and each.id is None for each in read)
         await states.move(connection, batch, self._epoch, self._key_id, unsound=unsound)
         if not read:
-            return Recorded()
+            return Recorded(), self._told
         await take_turn(connection, batch.state.mesh, self._entity.address)
-        folded = await self._folded(connection, batch, read)
-        return await self._keep(connection, batch, folded, now)
+        told = set(self._told) if len(self._told) < _TOLD_AT_MOST else set()
+        folded = await self._folded(connection, batch, read, told)
+        return await self._keep(connection, batch, folded, now), told
+
+    def settle(self, told: set[bytes]) -> None:
+        """Remember which bad records became dead letters, once their transaction is through."""
+        self._told = told
 
     async def _look_up(self) -> None:
         if self._catalogued:
@@ -186,16 +194,18 @@ class CatalogRecorder:
 
     async def _write(self, batch: Batch, read: list[Read], now: datetime) -> Recorded:
         async with self._pool.transaction() as connection:
-            return await self.write(connection, batch, read, now)
+            done, told = await self.write(connection, batch, read, now)
+        self.settle(told)
+        return done
 
-    async def _folded(self, connection: psycopg.AsyncConnection[TupleRow], batch: Batch, read: list[Read]) -> Folded:
+    async def _folded(
+        self, connection: psycopg.AsyncConnection[TupleRow], batch: Batch, read: list[Read], told: set[bytes]
+    ) -> Folded:
         ids = {each.id for each in read if each.id is not None}
         events = [delivery_id(batch.state, each) for each in read if isinstance(each, Live | Gone)]
         there = await delivered(connection, [each for each in events if each is not None])
-        if len(self._told) > _TOLD_AT_MOST:
-            self._told.clear()
         known = await self._records.known(connection, ids)
-        folding = Folding(batch.state, self._hashes, known, there, self._told)
+        folding = Folding(batch.state, self._hashes, known, there, told)
         for each in read:
             folding.add(each)
         return folding.result
@@ -213,13 +223,14 @@ class CatalogRecorder:
         counts = _Counts()
         counts.add(folded.changes)
         return Recorded(
-            counts.created,
-            counts.updated,
-            counts.deleted,
-            folded.unchanged,
-            len(folded.bad),
-            positions,
-            tuple(folded.unknown),
+            created=counts.created,
+            updated=counts.updated,
+            deleted=counts.deleted,
+            unchanged=folded.unchanged,
+            bad=len(folded.bad),
+            positions=positions,
+            newest=max((at for each in folded.changes if (at := changed_at(each)) is not None), default=None),
+            unknown=tuple(folded.unknown),
         )
 
     async def _append(
@@ -266,7 +277,7 @@ class CatalogRecorder:
             await take_turn(connection, batch.state.mesh, self._entity.address)
             left = await self._records.still_unseen(connection, ids, began[0])
             gone = [Gone(each, _UNSEEN) for each in left]
-            return await self._keep(connection, alone, await self._folded(connection, alone, list(gone)), now)
+            return await self._keep(connection, alone, await self._folded(connection, alone, list(gone), set()), now)
 
 
 def _sum(one: Recorded, other: Recorded) -> Recorded:
@@ -274,11 +285,12 @@ def _sum(one: Recorded, other: Recorded) -> Recorded:
     for name, at in other.positions.items():
         positions[name] = max(positions.get(name, 0), at)
     return Recorded(
-        one.created + other.created,
-        one.updated + other.updated,
-        one.deleted + other.deleted,
-        one.unchanged + other.unchanged,
-        one.bad + other.bad,
-        positions,
-        (*one.unknown, *other.unknown),
+        created=one.created + other.created,
+        updated=one.updated + other.updated,
+        deleted=one.deleted + other.deleted,
+        unchanged=one.unchanged + other.unchanged,
+        bad=one.bad + other.bad,
+        positions=positions,
+        newest=max((each.newest for each in (one, other) if each.newest is not None), default=None),
+        unknown=(*one.unknown, *other.unknown),
     )

@@ -185,6 +185,8 @@ class Captures:
                 began = monotonic()
                 reason = await self._once(task)
                 self.telemetry.capture_failed(task.state, reason)
+                if reason == "ousted":
+                    return  # to begin again it takes a lease that is still held
                 pause = _FIRST_PAUSE if monotonic() - began > _SOUND else min(2 * pause, _LONGEST_PAUSE)
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, hides nothing
         finally:

@@ -10,7 +10,7 @@ import orjson
 import psycopg
 from psycopg.rows import TupleRow
 
-from dictamesh.runtime.capture.contract import Batch, Ousted, StateId
+from dictamesh.runtime.capture.contract import Batch, Kind, Ousted, StateId
 from dictamesh.runtime.catalog.pool import Pool
 
 _ID = b"mesh = %(mesh)s AND entity = %(entity)s AND kind = %(kind)s AND server = %(server)s AND cursor = %(cursor)s"
@@ -97,10 +97,10 @@ class Owned:
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """Where one source stands, and how many of its records are known."""
+    """Where one source stands, and how many records of its entity are known."""
 
     entity: str
-    kind: str
+    kind: Kind
     server: str
     cursor: str
     status: str
@@ -121,8 +121,8 @@ async def take(pool: Pool, state: StateId, owner: str, key_id: str) -> Owned:
     async with pool.transaction() as connection:
         cursor = await connection.execute(_TAKE, {**asdict(state), "owner": owner, "key_id": key_id})
         row = await cursor.fetchone()
-    if row is None or row[1] != key_id:
-        raise OtherKey
+        if row is None or row[1] != key_id:
+            raise OtherKey
     return Owned(state, int(row[0]), row[2] == "lost")
 
 

@@ -33,14 +33,18 @@ class Together:
         read = [await self.recorders[batch.state.entity].read(batch, now) for batch in ordered]
         try:
             async with self.pool.transaction() as connection:
-                done = {
-                    batch.state: await self.recorders[batch.state.entity].write(connection, batch, rows, now)
+                written = [
+                    await self.recorders[batch.state.entity].write(connection, batch, rows, now)
                     for batch, rows in zip(ordered, read, strict=True)
-                }
+                ]
         except (CatalogUnavailable, TypeError, UnicodeError) as error:
             if isinstance(error, CatalogUnavailable) and (error.sqlstate or "")[:2] != "22":
                 raise
             done = await self._apart(ordered, now)
+        else:
+            done = {batch.state: recorded for batch, (recorded, _) in zip(ordered, written, strict=True)}
+            for batch, (_, told) in zip(ordered, written, strict=True):
+                self.recorders[batch.state.entity].settle(told)
         return [done[batch.state] for batch in batches]
 
     async def position(self, state: StateId) -> Mapping[str, object] | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dictamesh.runtime.cli.common import add_format, plan_of, print_json
 from dictamesh.runtime.cli.exits import FINDINGS, FINE
 from dictamesh.runtime.compile.artefacts import artefacts
+from dictamesh.runtime.compile.captured import counted
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
 
 
@@ -47,6 +48,9 @@ def _entity(entity: EntityPlan) -> Iterator[str]:
     topic = entity.topic
     days = topic.retention / 86_400
     yield f"    topic    {topic.name} ({topic.partitions} partitions, {days:g} days, {topic.compression})"
+    ways = ", ".join(map(str, counted(entity)))
+    if ways:
+        yield f"    changes  {ways}"
     if entity.quality:
         idle = sum(rule.reason is not None for rule in entity.quality)
         yield f"    quality  {len(entity.quality)} rules" + (f", {idle} of them not run" if idle else "")

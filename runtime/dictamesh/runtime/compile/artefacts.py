@@ -4,6 +4,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from dictamesh.runtime.compile.captured import counted
 from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan, Plan
 from dictamesh.specs.expressions import text
 from dictamesh.specs.model.mesh import Resilience
@@ -76,6 +77,7 @@ def _entity(entity: EntityPlan) -> dict[str, Any]:
             "timezone": entity.timezone,
         },
         "surrogate": entity.surrogate,
+        "changes": [each._asdict() for each in counted(entity)],
         "fields": {field.name: _field(field) for field in entity.fields},
         "relations": {
             link.name: {

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.diff.access import Access, Sees, access, changes_of
+from dictamesh.runtime.diff.capture import capture_changes
 from dictamesh.runtime.diff.change import AccessChange, Change, Class, Comparison
 from dictamesh.runtime.diff.contract import contract_changes
 from dictamesh.runtime.diff.governing import agreement_changes, policy_changes
@@ -29,6 +30,7 @@ def compare(old: Tree, new: Tree, usage: Usage | None = None) -> Comparison:
         *agreement_changes(old, new),
         *_access_changes(told, old),
         *_moved(old.plan, new.plan),
+        *capture_changes(old.plan, new.plan),
     ]
     changes += _words(old, new, changes)
     users, rests = usage or Usage(), dependants(old.plan)

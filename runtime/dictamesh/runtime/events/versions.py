@@ -11,7 +11,7 @@ Withdrawal = Literal["retention", "erasure"]
 _TURN = b"SELECT pg_advisory_xact_lock(hashtextextended(%s, 7163846506))"
 _VERSIONS = b"""
 SELECT i.id, greatest(coalesce(s.version, 0), coalesce((e.event_payload->'entity'->>'version')::bigint, 0)),
-       coalesce(s.deleted AND s.version > 0, false) OR coalesce(e.event_type = 'DELETED', false)
+       coalesce(e.event_type = 'DELETED', s.deleted AND s.version > 0, false)
   FROM unnest(%(ids)s::text[]) AS i (id)
   LEFT JOIN dictamesh_entity_state s ON s.entity = %(entity)s AND s.entity_id = i.id AND s.mesh = %(mesh)s
   LEFT JOIN LATERAL (SELECT l.event_type, l.event_payload FROM dictamesh_event_log l

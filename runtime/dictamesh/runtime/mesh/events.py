@@ -5,6 +5,7 @@ import logging
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import time
 from typing import Any
 
 from dictamesh.connectors.postgres.manifest import PostgresServer
@@ -23,7 +24,6 @@ from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
 from dictamesh.runtime.governance.authenticate import mask_keys
-from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.lines import lines_of
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.world import World
@@ -45,7 +45,7 @@ class Events:
     _key: bytes = field(init=False, repr=False)
 
     async def begin(self, world: World) -> list[Coroutine[Any, Any, None]]:
-        """Start with the plan that is served first, and return what is to run; raises StartFailed."""
+        """Start with the plan that is served first, and return what is to run."""
         self._world = world
         self._key = hashing_key(world.audit_key)
         makers: Mapping[Kind, WayMaker] = {
@@ -58,12 +58,12 @@ class Events:
         return [self.captures.run()]
 
     async def use(self, world: World) -> None:
-        """Go on with another plan; raises StartFailed, and nothing has changed then."""
+        """Go on with another plan, which is served already: what cannot be noted now is noted by the next one."""
         self._world = world
         try:
             await self.captures.use(world.plan, lines_of(world.lines))
         except CatalogUnavailable as error:
-            raise StartFailed(error.message, error.cure) from None
+            _LOG.warning("capture of removed products is not noted as paused", extra={"reason": str(error)})
 
     def recorder(self, plan: Plan, entity: EntityPlan, epoch: int | None = None) -> CatalogRecorder:
         """Return what records changes of an entity; without an epoch it is nobody's alone, as for webhooks."""
@@ -95,20 +95,35 @@ class Capturing:
 
     def captured(self, state: StateId, recorded: Recorded) -> None:
         """Count what became of a batch."""
+        labels = _labels(state)
+        for outcome in ("created", "updated", "deleted", "unchanged", "bad"):
+            count = getattr(recorded, outcome)
+            if count:
+                self.metrics.count("captured_changes_total", *labels, outcome, by=count)
+        self.metrics.set("capture_last_success_seconds", time(), *labels)
+        if recorded.newest is not None:
+            self.metrics.set("capture_lag_seconds", max(time() - recorded.newest.timestamp(), 0.0), *labels)
 
     def capture_failed(self, state: StateId, reason: str) -> None:
         """Count a way that broke off."""
+        self.metrics.count("capture_failures_total", *_labels(state), reason)
 
     def owning(self, state: StateId, *, owned: bool) -> None:
         """Tell whether this process captures a state."""
+        self.metrics.set("capture_owned", float(owned), *_labels(state))
 
     def lagging(self, product: str, server: str, lag: Lag) -> None:
         """Tell how far a slot is behind its source, and how much of the source's log it keeps."""
         self.metrics.set("capture_lag_bytes", lag.bytes, product, server)
-        self.metrics.set("capture_lag_seconds", lag.seconds, product, server)
+        self.metrics.set("capture_waiting_seconds", lag.seconds, product, server)
         self.metrics.set("capture_slot_retained_bytes", lag.held, product, server)
 
 
+def _labels(state: StateId) -> tuple[str, str, str]:
+    product, _, entity = state.entity.partition("#")
+    return product, entity, state.kind
+
+
 async def begin_events(events: Events, world: World) -> list[Coroutine[Any, Any, None]]:
-    """Start everything of events and return what is to run; raises StartFailed."""
+    """Start everything of events and return what is to run."""
     return await events.begin(world)

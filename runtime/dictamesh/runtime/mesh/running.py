@@ -25,6 +25,7 @@ from dictamesh.runtime.mesh.attestation import attest, renew
 from dictamesh.runtime.mesh.build import Built, build_file
 from dictamesh.runtime.mesh.drift import compare
 from dictamesh.runtime.mesh.duties import Duties, begin
+from dictamesh.runtime.mesh.events import Events, begin_events
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.lineage.feed import Feed
 from dictamesh.runtime.mesh.lines import states
@@ -79,6 +80,7 @@ class RunningMesh:
         self.l1 = L1(start.plan.mesh.cache.size, stale_for=start.plan.mesh.cache.stale_for)
         self.checks = Checks(breakers=lambda: states(self.world.lines), draining=lambda: drain.draining)
         self.quality = QualityWatch(store.pool, metrics, lambda: self.world)
+        self.events = Events(store.pool, metrics, self.resolver, Path(start.settings.data_dir))
         self.built = start.built
         audit = CountedAudit(store.audit, metrics)
         self.catalog = Catalog(
@@ -113,6 +115,8 @@ class RunningMesh:
         _LOG.info("catalog ready", extra={"count": len(self.start.plan.entities)})
         await self._attest(self.start.plan)
         self._use(self.world)
+        for work in await begin_events(self.events, self.world):
+            self._spawn(work)
         self.gateway = Gateway(self.world.serving)
         _LOG.info("gateway ready", extra={"count": len(self.start.plan.entities)})
         await self._listen(self.start.settings)
@@ -189,6 +193,7 @@ class RunningMesh:
             return "failed"
         self._use(new)
         self.world = new
+        await self.events.use(new)
         self.gateway.exchange(new.serving)
         self.quality.wake()
         self._spawn(old.retire(new, self.start.settings.shutdown_timeout))

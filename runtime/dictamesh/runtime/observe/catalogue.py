@@ -48,6 +48,7 @@ def _histogram(name: str, text: str, *labels: str, buckets: tuple[float, ...] = 
     return Metric(name, Kind.HISTOGRAM, text, labels, buckets)
 
 
+CAPTURE = ("product", "entity", "way")
 RULE_LABELS = ("product", "entity", "rule")
 
 METRICS: tuple[Metric, ...] = (
@@ -84,9 +85,15 @@ METRICS: tuple[Metric, ...] = (
     _gauge("quality_pass_rate", "Share of rows that meet a rule at its last check, or 1 or 0.", *RULE_LABELS),
     _gauge("quality_rule_met", "1 where a rule was met at its last check, 0 where it was not.", *RULE_LABELS),
     _counter("quality_checks_total", "Checks of quality rules by this process.", *RULE_LABELS, "outcome"),
+    _counter("captured_changes_total", "Records that capture saw, by what became of them.", *CAPTURE, "outcome"),
+    _counter("capture_failures_total", "Ways of noticing changes that broke off, by why.", *CAPTURE, "outcome"),
+    _gauge("capture_owned", "1 where this process captures an entity.", *CAPTURE),
+    _gauge("capture_last_success_seconds", "When a batch was written last, in seconds since 1970.", *CAPTURE),
+    _gauge("capture_lag_seconds", "Age of the newest change of the last batch when it was written.", *CAPTURE),
     _gauge("capture_lag_bytes", "Log of a source that is not recorded yet.", "product", "server"),
-    _gauge("capture_lag_seconds", "Age of the last change taken in while it waits.", "product", "server"),
+    _gauge("capture_waiting_seconds", "Age of the last change taken from a slot while it waits.", "product", "server"),
     _gauge("capture_slot_retained_bytes", "Log that a source keeps for a replication slot.", "product", "server"),
+    _gauge("capture_slots_kept", "Slots that no product reads any more; their sources keep log for them."),
     _gauge("ready", "1 while the process takes traffic."),
 )
 
@@ -124,6 +131,8 @@ OUTCOMES: Mapping[str, tuple[str, ...]] = {
     "lineage_received_total": ("taken", "known", "refused"),
     "audit_heads_total": ("signed", "unchanged", "failed", "unpublished"),
     "retention_runs_total": ("done", "elsewhere", "failed"),
+    "captured_changes_total": ("created", "updated", "deleted", "unchanged", "bad"),
+    "capture_failures_total": ("source", "catalog", "ousted", "key", "lost", "ended", "error"),
     "reloads_total": ("applied", "unchanged", "refused", "invalid", "failed"),
     "catalog_entries_total": ("written", "dropped"),
 }
@@ -134,6 +143,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "code": _CODES,
     "operation": ("get", "list", "batch", "lookup", "count", "describe", "health"),
     "what": ("usage", "levels", "relations", "cache", "record", "event", "row"),
+    "way": ("poll", "snapshot", "webhook", "postgres", "kafka"),
     "layer": ("l1", "l2", "l3"),
     "sink": ("http", "file", "catalog"),
     "to_state": ("closed", "half-open", "open"),

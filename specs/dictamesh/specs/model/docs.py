@@ -171,6 +171,67 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "declassify": "Why the field is protected less than what it is made of; `diff` tells the privacy office.",
     },
     "GraphqlNames": {"plural": "The root field of many rows.", "singular": "The root field of one row."},
+    "Changes": {
+        "poll": "Rows whose cursor grew are read at intervals.",
+        "snapshot": "All rows are read at intervals.",
+        "webhook": "The source tells of changes itself.",
+        "postgres": "Commits of a PostgreSQL server are streamed.",
+        "kafka": "A topic of somebody else is read.",
+    },
+    "WebhookChanges": {
+        "signature": "What makes a delivery genuine.",
+        "event": "What the sender calls a change.",
+    },
+    "Signature": {
+        "algorithm": "The hash of the HMAC.",
+        "encoding": "How the signature is written.",
+    },
+    "EventTypes": {
+        "created": "Words for a new row.",
+        "updated": "Words for a changed row.",
+        "deleted": "Words for a row that is gone.",
+    },
+    "KafkaChanges": {
+        "topic": "The topic that is read.",
+        "format": "How values are written; `avro` is in the wire format of a registry.",
+    },
+    "Events": {
+        "kafka": "Brokers for everybody else; absent: the event log is the bus.",
+        "registry": "The registry that knows the schemas of topics.",
+        "deadLetters": "Records that cannot be read or handled.",
+        "hooks": "Signed HTTP POSTs of events, by name.",
+    },
+    "Kafka": {
+        "sasl": "Credentials.",
+        "tls": "Encryption of the connection.",
+        "producer": "Settings of the producer.",
+    },
+    "KafkaProducer": {
+        "linger": "How long a batch waits for more.",
+        "requestTimeout": "How long a broker may take.",
+    },
+    "Sasl": {
+        "mechanism": "How they are shown.",
+        "username": "Whose they are.",
+    },
+    "Tls": {
+        "ca": "Certificates that are trusted, in PEM; absent: those of the system.",
+        "certificate": "The client's certificate, in PEM.",
+        "key": "The client's key, in PEM.",
+        "keyPassword": "What the key is encrypted with, by reference.",
+    },
+    "Registry": {
+        "url": "Its address.",
+        "username": "A user, where it asks for one.",
+        "password": "The user's password, by reference.",
+        "compatibility": "What a new schema of a topic is held against.",
+        "timeout": "How long it may take to answer.",
+    },
+    "DeadLetters": {"topic": "The topic that tells of them, without values."},
+    "Hook": {
+        "url": "Where events are sent.",
+        "timeout": "How long the receiver may take.",
+    },
     "Output": {
         "topic": "The topic; absent: `<domain>.<server>[.<entity>].entity_changed`.",
         "partitions": "Partitions of the topic.",

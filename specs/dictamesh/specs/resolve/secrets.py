@@ -20,6 +20,7 @@ from dictamesh.specs.documents import (
 )
 from dictamesh.specs.manifest import Manifest, SecretMark
 from dictamesh.specs.model import Mesh
+from dictamesh.specs.model.events import Changes
 from dictamesh.specs.resolve.keys import aliases
 from dictamesh.specs.resolve.scopes import inside
 from dictamesh.specs.suggest import suggest
@@ -34,8 +35,21 @@ REFERENCES: Mapping[str, tuple[Path, ...]] = {
         ("lineage", "openlineage", "apiKey"),
         ("audit", "publish"),
         ("erasure", "ledger"),
+        ("events", "kafka", "bootstrap"),
+        ("events", "kafka", "sasl", "username"),
+        ("events", "kafka", "sasl", "password"),
+        ("events", "kafka", "tls"),
+        ("events", "registry", "url"),
+        ("events", "registry", "username"),
+        ("events", "registry", "password"),
+        ("events", "hooks", "*", "url"),
+        ("events", "hooks", "*", "secret"),
     ),
-    "DataProduct": (("servers", "*"),),
+    "DataProduct": (
+        ("servers", "*"),
+        ("source", "*", "changes", "webhook", "signature", "secret"),
+        ("source", "*", "changes", "kafka", "bootstrap"),
+    ),
 }
 """Where references may stand, by kind of document; `*` is any key or position."""
 
@@ -53,6 +67,8 @@ def check_secrets(document: Document, manifests: Mapping[str, Manifest], finding
         publish = (document.site / "audit" / "publish").plain
         if isinstance(publish, str):
             _check_userinfo(publish, document.site / "audit" / "publish", findings)
+    if document.kind == "DataProduct":
+        _check_changes(plain.get("source"), document.site / "source", findings)
     servers = plain.get("servers")
     if isinstance(servers, Mapping):
         named: list[tuple[str | int, Any]] = list(servers.items())
@@ -62,6 +78,12 @@ def check_secrets(document: Document, manifests: Mapping[str, Manifest], finding
         if isinstance(server, Mapping):
             manifest = manifests.get(str(server.get("type")))
             _check_server(manifest, server, document.site / "servers" / key, findings)
+
+
+def _check_changes(source: Any, site: Site, findings: Findings) -> None:
+    for name, binding in source.items() if isinstance(source, Mapping) else ():
+        if isinstance(binding, Mapping):
+            _check_model(Changes, binding.get("changes"), site / name / "changes", findings)
 
 
 def _check_model(model: type[BaseModel], data: Any, site: Site, findings: Findings) -> set[Path]:

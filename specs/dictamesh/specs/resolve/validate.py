@@ -13,6 +13,7 @@ from dictamesh.specs.diagnostics import Diagnostic, Findings, Severity, Source, 
 from dictamesh.specs.documents import Document, Files, Loaded, Site, load
 from dictamesh.specs.model import Agreement, Contract, Mesh, Policy, Product, Taxonomy
 from dictamesh.specs.resolve.agreements import check_agreements
+from dictamesh.specs.resolve.changes import check_changes, check_events
 from dictamesh.specs.resolve.entities import resolve_product
 from dictamesh.specs.resolve.flows import resolve_flows
 from dictamesh.specs.resolve.inline_tests import check_tests
@@ -88,6 +89,8 @@ def _specs(loaded: Loaded, manifests: Manifests, findings: Findings) -> Specs | 
     flows = resolve_flows(products.values(), entities, mesh, findings, complete=complete)
     check_names(entities, links, findings)
     check_subjects(products.values(), entities, findings)
+    check_changes(entities.values(), mesh, words, findings)
+    check_events(mesh, entities, findings)
     conditions = Conditions(entities, _by_holder(links), claim_types(mesh.model))
     names = [*products, *contracts]
     check_agreements(agreements, mesh, names, findings, complete=complete)

@@ -126,12 +126,11 @@ class Following:
         for step in steps:
             if step.seen is not None:
                 seen[step.address].append(step.seen)
-        await self.recorder.record_all(
-            [
-                Batch(state, seen.get(address, ()), position=self._of(address, position).plain())
-                for address, state in self.stream.states.items()
-            ]
-        )
+        batches = []
+        for address, state in self.stream.states.items():
+            plain = {**self._of(address, position).plain(), **self.stream.names}
+            batches.append(Batch(state, seen.get(address, ()), position=plain))
+        await self.recorder.record_all(batches)
 
     def _of(self, address: str, position: Position) -> Position:
         """An entity that joined is further than the others until they come to the point of its first pass."""

@@ -21,6 +21,7 @@ class Kept:
 
     server: str
     slot: str
+    publication: str
     entities: tuple[str, ...]
     since: datetime
 
@@ -34,18 +35,13 @@ def kept(stands: Iterable[Stand], plan: Plan) -> tuple[Kept, ...]:
     used = {(stream.server, stream.slot) for stream in streams(plan)}
     found: dict[tuple[str, str], list[Stand]] = {}
     for stand in stands:
-        slot = slot_in(stand.cursor)
-        if stand.kind == "postgres" and stand.position is not None and (stand.server, slot) not in used:
+        slot = str((stand.position or {}).get("slot", ""))
+        if stand.kind == "postgres" and slot and (stand.server, slot) not in used:
             found.setdefault((stand.server, slot), []).append(stand)
     return tuple(_kept(server, slot, each) for (server, slot), each in sorted(found.items()))
 
 
-def slot_in(cursor: str) -> str:
-    """Return the slot that the state of a slot names."""
-    return cursor.partition(":")[0]
-
-
-async def drop(dsn: str, slot: str, publication: str | None = None) -> tuple[bool, bool]:
+async def drop(dsn: str, slot: str, publication: str) -> tuple[bool, bool]:
     """Drop a slot at its source, and the publication of it that is ours; says which of both were there.
 
     For whoever asked for just that: changes that were not read are read by the next full pass only. Raises
@@ -53,9 +49,10 @@ async def drop(dsn: str, slot: str, publication: str | None = None) -> tuple[boo
     """
     async with session(dsn, _NAME) as connection:
         dropped = await drop_slot(connection, slot)
-        return dropped, await unpublish(connection, publication or slot)
+        return dropped, await unpublish(connection, publication)
 
 
 def _kept(server: str, slot: str, stands: Sequence[Stand]) -> Kept:
     since = max((each.paused_at or each.updated_at) for each in stands)
-    return Kept(server, slot, tuple(sorted(each.entity for each in stands)), since)
+    publication = next((str(each.position["publication"]) for each in stands if each.position), slot)
+    return Kept(server, slot, publication, tuple(sorted(each.entity for each in stands)), since)

@@ -16,6 +16,7 @@ from dictamesh.runtime.capture.postgres.lacking import loaded
 from dictamesh.runtime.capture.postgres.lsn import text_of
 from dictamesh.runtime.capture.postgres.position import Position
 from dictamesh.runtime.capture.postgres.session import Connection
+from dictamesh.runtime.capture.postgres.streams import Stream
 from dictamesh.runtime.capture.postgres.tables import Table
 from dictamesh.runtime.capture.postgres.values import Values
 
@@ -28,12 +29,11 @@ async def first_pass(
     reads: Sequence[tuple[StateId, Table, Wanted]],
     point: Point,
     system: str,
-    page: int,
-    pause: float,
+    stream: Stream,
 ) -> None:
     """Record every row that a slot's consistent point shows; the positions come last, once all are through.
 
-    `page` is in rows, `pause` in seconds. Raises `CaptureFailed`, `CatalogUnavailable`.
+    Raises `CaptureFailed`, `CatalogUnavailable`.
     """
     values = Values(connection)
     with source_errors(_DOING):
@@ -42,14 +42,14 @@ async def first_pass(
     ids = {state: uuid.uuid4().hex for state, _, _ in reads}
     for state, table, wanted in reads:
         await recorder.record(Batch(state, pass_id=ids[state]))
-        async for rows in _pages(connection, values, table, wanted, page):
+        async for rows in _pages(connection, values, table, wanted, stream.page):
             origin = f"{table.shown} {text_of(point.position)}"
             seen = [Seen(columns=row, origin=origin) for row in rows]
             await recorder.record(Batch(state, seen, pass_id=ids[state]))
-            await asyncio.sleep(pause)
+            await asyncio.sleep(stream.pause)
     with source_errors(_DOING):
         await connection.execute("COMMIT")
-    position = Position(point.position, system).plain()
+    position = {**Position(point.position, system).plain(), **stream.names}
     for state, _, _ in reads:
         await recorder.record(Batch(state, complete=ids[state]))
     await recorder.record_all([Batch(state, position=position) for state, _, _ in reads])

@@ -32,14 +32,13 @@ class Position:
         return {"lsn": text_of(self.lsn), "system": self.system, **part}
 
 
-def making(slot: str) -> Mapping[str, Any]:
-    """What stands for a position from before a slot is made until the first pass is through."""
-    return {"making": slot}
+MAKING: Mapping[str, Any] = {"making": True}
+"""Stands for a position from before a slot is made until the first pass is through."""
 
 
 def is_making(stored: Mapping[str, Any] | None, slot: str) -> bool:
     """Whether a slot was made, or was about to be, by who wrote this."""
-    return stored is not None and stored.get("making") == slot
+    return stored is not None and "making" in stored and stored.get("slot") == slot
 
 
 def position_of(stored: Mapping[str, Any] | None) -> Position | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dictamesh.runtime.capture.contract import StateId
+from dictamesh.runtime.compile.captured import counted
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
 from dictamesh.specs.model.events import PostgresChanges
 
@@ -40,20 +41,17 @@ class Stream:
     @property
     def states(self) -> Mapping[str, StateId]:
         """Whose positions these are, by the entity's address."""
-        return {entity.address: _state(self.mesh, entity, self.slot) for entity in self.entities}
+        return {
+            entity.address: StateId(self.mesh, entity.address, "postgres", each.server, each.cursor)
+            for entity in self.entities
+            for each in counted(entity)
+            if each.kind == "postgres"
+        }
 
-
-def slot_state(mesh: str, entity: EntityPlan, changes: PostgresChanges) -> StateId:
-    """Return the state of an entity whose changes come by a slot."""
-    return _state(mesh, entity, _slot(mesh, entity, changes))
-
-
-def _state(mesh: str, entity: EntityPlan, slot: str) -> StateId:
-    return StateId(mesh, entity.address, "postgres", entity.server, f"{slot}:{entity.source.physical_name}")
-
-
-def _slot(mesh: str, entity: EntityPlan, changes: PostgresChanges) -> str:
-    return changes.slot or default_name(mesh, entity.product, entity.server)
+    @property
+    def names(self) -> Mapping[str, str]:
+        """What stands with each position, so that the slot is found when the plan knows of it no more."""
+        return {"slot": self.slot, "publication": self.publication}
 
 
 def streams(plan: Plan) -> tuple[Stream, ...]:
@@ -64,7 +62,7 @@ def streams(plan: Plan) -> tuple[Stream, ...]:
         changes = _changes(entity)
         if changes is None:
             continue
-        slot = _slot(plan.name, entity, changes)
+        slot = changes.slot or default_name(plan.name, entity.product, entity.server)
         publication = changes.publication or slot
         groups[entity.product, entity.server, slot, publication].append(entity)
         tables[entity.server, publication].add(entity.source.physical_name)

@@ -15,7 +15,7 @@ from dictamesh.runtime.capture.postgres.faults import SourceGone
 from dictamesh.runtime.capture.postgres.following import Following
 from dictamesh.runtime.capture.postgres.lag import Observe, unobserved
 from dictamesh.runtime.capture.postgres.passes import first_pass
-from dictamesh.runtime.capture.postgres.position import Position, is_making, making, position_of
+from dictamesh.runtime.capture.postgres.position import MAKING, Position, is_making, position_of
 from dictamesh.runtime.capture.postgres.publication import publish
 from dictamesh.runtime.capture.postgres.session import Connection, may_replicate, session
 from dictamesh.runtime.capture.postgres.slot import agree, drop_slot, droppable, slot_of
@@ -125,9 +125,9 @@ class PostgresWay:
                 point = await passing.create(f"{self.stream.slot[:50]}_pass", temporary=True)
                 await self._pass(new, tables, point, identity)
         else:
-            slot = self.stream.slot
-            await self.recorder.record_all([Batch(each, position=making(slot)) for each in self.stream.states.values()])
-            point = await stream.create(slot)
+            begun = {**MAKING, **self.stream.names}
+            await self.recorder.record_all([Batch(each, position=begun) for each in self.stream.states.values()])
+            point = await stream.create(self.stream.slot)
             await self._pass(new, tables, point, identity)
         return {entity.address: Position(point.position, identity.system) for entity in new}
 
@@ -138,7 +138,7 @@ class PostgresWay:
         reads = [(states[each.address], tables[each.address], wanted_of(each, point.position)) for each in entities]
         _LOG.info("a first pass begins", extra={"product": self.stream.product, "count": len(reads)})
         async with session(self.dsn, _NAME) as reading:
-            await first_pass(reading, self.recorder, reads, point, identity.system, self.stream.page, self.stream.pause)
+            await first_pass(reading, self.recorder, reads, point, identity.system, self.stream)
 
 
 def wanted_of(entity: EntityPlan, start: int) -> Wanted:

@@ -128,4 +128,56 @@ CODES: tuple[Code, ...] = (
         "Write five fields: minute, hour, day of month, month, day of week.",
         Severity.WARNING,
     ),
+    Code(
+        "DM140",
+        "cursor of a poll",
+        "`changes.poll.cursor` names no column of the source and no field that shows one, or one whose values"
+        " do not grow.",
+        "Name a column of times or of growing numbers; declare it under `columns` where no field shows it.",
+    ),
+    Code(
+        "DM141",
+        "ways of noticing changes",
+        "An entity has one way of noticing changes; a webhook alone may stand beside a poll or a snapshot,"
+        " which then fills its gaps.",
+        "Keep one of them.",
+    ),
+    Code(
+        "DM142",
+        "way that the source does not have",
+        "The way of noticing changes asks something of the source that it cannot do, so that it would fail"
+        " when the mesh runs.",
+        "Use another way, or say how the source does it.",
+    ),
+    Code(
+        "DM143",
+        "unknown name in an output port",
+        "An entry of an output port or of a hook that names no field, tag, tier or entity would have no effect.",
+        "Correct or remove the entry.",
+    ),
+    Code(
+        "DM144",
+        "value that is not for everybody in metadata",
+        "Metadata of events is read by whoever reads the topic: no personal data stands in it, and nothing"
+        " above internal (EV-9).",
+        "Remove the field from `include`.",
+    ),
+    Code(
+        "DM145",
+        "topic without a broker",
+        "A topic of somebody else is read where no broker, or no registry for its schemas, is named.",
+        "Name it at the entity, or under `events` of the mesh file.",
+    ),
+    Code(
+        "DM146",
+        "settings of a topic",
+        "Settings of topics that contradict one another, or that no broker accepts.",
+        "Correct the setting.",
+    ),
+    Code(
+        "DM147",
+        "slot that is read twice",
+        "A replication slot moves on with its reader, so that a second one would miss changes.",
+        "Leave `slot` out, or name another.",
+    ),
 )

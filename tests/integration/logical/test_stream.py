@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from tests.integration.capture.postgres_sources import TABLES, followed, held, recorder_for, same, shop
+from tests.integration.logical.sources import TABLES, followed, held, recorder_for, same, shop
 
 _STATES = ("open", "paid", "late")
 

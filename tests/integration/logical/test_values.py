@@ -17,7 +17,7 @@ from dictamesh.connectors.sdk import Context, Request
 from dictamesh.connectors.sdk.protocol import Keys
 from dictamesh.runtime.adapters.mapping import row_mapping
 from dictamesh.specs.types import BOOLEAN, BYTES, DATE, FLOAT, INT, JSON, LONG, STRING, TIME, TIMESTAMP, Kind, Type
-from tests.integration.capture.postgres_sources import captured, followed, recorder_for, stream_of, streaming
+from tests.integration.logical.sources import captured, followed, recorder_for, stream_of, streaming
 from tests.support.plans import listed
 
 ROWS = 300

@@ -12,7 +12,7 @@ from dictamesh.runtime.capture.postgres.kept import drop
 from dictamesh.runtime.capture.postgres.lag import Lag
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.specs.types import INT, STRING
-from tests.integration.capture.postgres_sources import (
+from tests.integration.logical.sources import (
     ORDERS,
     TABLES,
     captured,
@@ -79,7 +79,7 @@ async def test_a_slot_that_is_gone_stops_it_until_somebody_resets(base: str, wri
     recorder = recorder_for(stream)
     async with followed(stream, base, recorder):
         await recorder.until(lambda: streaming(recorder, stream))
-    await drop(base, stream.slot)
+    await drop(base, stream.slot, stream.publication)
     writer.execute("INSERT INTO orders VALUES (1, 'open')")
     before = len(recorder.writes)
     for _ in range(2):

@@ -18,9 +18,9 @@ from dictamesh.runtime.capture.postgres.kept import drop, kept
 from dictamesh.runtime.catalog.migrate import up
 from dictamesh.runtime.catalog.pool import Pool, PoolSettings, open_pool
 from dictamesh.runtime.events.log import bounds, read_events
-from tests.integration.capture.postgres_sources import TABLES, held, shop
-from tests.integration.capture.replica import captures, shop_plan
-from tests.integration.capture.test_postgres_stream import change
+from tests.integration.logical.replica import captures, shop_plan
+from tests.integration.logical.sources import TABLES, held, shop
+from tests.integration.logical.test_stream import change
 from tests.support.plans import plan
 from tests.support.postgres import embedded_dsn, fresh_database
 from tests.support.sources import Source
@@ -39,7 +39,7 @@ async def catalog(embedded_dsn: str) -> AsyncIterator[Pool]:
 
 
 def replica(catalog: str, source: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "tests.integration.capture.replica", catalog, source], cwd=ROOT)
+    return subprocess.Popen([sys.executable, "-m", "tests.integration.logical.replica", catalog, source], cwd=ROOT)
 
 
 async def replayed(pool: Pool, topic: str) -> tuple[dict[str, Any], Counter[str]]:
@@ -130,7 +130,7 @@ async def test_a_lost_slot_is_told_and_waits_for_a_reset(base: str, catalog: Poo
         await until(lambda: statuses(catalog, {"running"}))
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        await drop(base, slot)
+        await drop(base, slot, slot)
         writer.execute("DELETE FROM orders; INSERT INTO orders VALUES (2, 'open')")
         task = await began(catalog, base, made)
         await until(lambda: statuses(catalog, {"lost"}))
@@ -163,8 +163,8 @@ async def test_the_slot_of_a_product_that_left_is_kept_and_told(base: str, catal
         assert writer.execute(
             "SELECT count(*) FROM pg_replication_slots WHERE slot_name = %s", (left.slot,)
         ).fetchone() == (1,)
-        assert await drop(base, left.slot) == (True, True)
-        assert await drop(base, left.slot) == (False, False)
+        assert await drop(base, left.slot, left.publication) == (True, True)
+        assert await drop(base, left.slot, left.publication) == (False, False)
 
 
 async def began(pool: Pool, source: str, made: Any) -> asyncio.Task[None]:

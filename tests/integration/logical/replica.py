@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A replica that only captures, to be killed: ``python -m tests.integration.capture.replica CATALOG SOURCE``."""
+"""A replica that only captures, to be killed: ``python -m tests.integration.logical.replica CATALOG SOURCE``."""
 
 import asyncio
 import sys
 from collections.abc import Mapping
 from typing import Any
 
-from dictamesh.runtime.adapters.keys import json_form
 from dictamesh.runtime.adapters.records import RecordIds
 from dictamesh.runtime.adapters.surrogates import surrogates
 from dictamesh.runtime.capture.contract import Recorded, StateId
@@ -15,7 +14,7 @@ from dictamesh.runtime.capture.recorder import CatalogRecorder
 from dictamesh.runtime.capture.running import Captures
 from dictamesh.runtime.catalog.pool import Pool, PoolSettings, open_pool
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
-from tests.integration.capture.postgres_sources import shop
+from tests.integration.logical.sources import shop
 from tests.support.plans import plan
 
 KEY = b"k" * 32
@@ -27,7 +26,7 @@ class Everything:
     def of(self, entity: EntityPlan, row: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
         if row is None:
             return None
-        return {field.name: json_form(row[field.name], field.type) for field in entity.fields}
+        return {field.name: row[field.name] for field in entity.fields}
 
 
 class Silent:

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two runtimes on one catalog: changes of the CMS are captured by one of them, and by the other once that is killed."""
+
+import asyncio
+import os
+import re
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.support.postgres import embedded_dsn, fresh_database
+from tests.support.running import (
+    PROGRAM,
+    Runtime,
+    Sources,
+    clean_environment,
+    edit,
+    example_tree,
+    running,
+    start,
+    until,
+)
+
+__all__ = ["embedded_dsn"]
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+KEYS = (
+    'audit: {readers: [steward], key: shared, signingKey: shared}\nerasure: {key: shared}\ncatalog: {dsn: "${env:DSN}"}'
+)
+PEPPER = 'keys: {mesh-pepper: "${file:keys/pepper.key}"'
+
+
+def versions(dsn: str, record: str) -> list[tuple[str, str, str]]:
+    with psycopg.connect(dsn) as connection:
+        found = connection.execute(
+            "SELECT event_type, event_payload->'entity'->>'version', event_payload->'metadata'->>'capture'"
+            " FROM dictamesh_event_log WHERE entity_type = 'Customer' AND entity_id = %s ORDER BY id",
+            (record,),
+        )
+        return [(str(row[0]), str(row[1]), str(row[2])) for row in found.fetchall()]
+
+
+def touched(row: dict[str, Any], **more: Any) -> None:
+    row |= {**more, "date_updated": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+
+
+async def owned(runtime: Runtime) -> bool:
+    return bool(re.search(r"dictamesh_capture_owned\{[^}]*Customer[^}]*\} 1\.0", await runtime.metrics()))
+
+
+async def test_a_killed_runtime_is_replaced_and_nothing_is_missed(
+    sources: Sources, embedded_dsn: str, tmp_path: Path
+) -> None:
+    config = example_tree(tmp_path)
+    edit(config, "audit: {readers: [steward]}", KEYS)
+    edit(config, PEPPER, f'{PEPPER}, shared: "${{env:SHARED}}"')
+    customers = sources.records.customers
+    with fresh_database(embedded_dsn) as dsn:
+        environment = {**sources.environment, "DSN": dsn, "SHARED": "s" * 40}
+        one = await start(config, tmp_path / "one", environment)
+        await until(lambda: bool(versions(dsn, customers[-1]["id"])), "the first pass ends")
+        async with running(config, tmp_path / "two", environment) as two:
+            try:
+                assert await owned(one)
+                assert not await owned(two)
+                touched(customers[7], country="IT")
+                await until(lambda: len(versions(dsn, customers[7]["id"])) == 2, "a change arrives")
+                os.kill(one.process.pid, signal.SIGKILL)
+                touched(customers[7], country="PT")
+                await until(lambda: len(versions(dsn, customers[7]["id"])) == 3, "the other one goes on")
+                assert await owned(two)
+            finally:
+                if one.process.returncode is None:
+                    one.process.kill()
+                await asyncio.gather(one.process.wait(), *one.readers)
+            assert versions(dsn, customers[7]["id"]) == [
+                ("CREATED", "1", "poll/1"),
+                ("UPDATED", "2", "poll/1"),
+                ("UPDATED", "3", "poll/2"),
+            ]
+            shown = await told(config, environment, tmp_path)
+            assert "customers#Customer  poll of customers.date_updated on cms: running" in shown
+            assert len(versions(dsn, customers[8]["id"])) == 1
+
+
+async def told(config: Path, environment: dict[str, str], folder: Path) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *(str(PROGRAM), "--config", str(config), "state", "show", "--data-dir", str(folder / "one")),
+        env=clean_environment(environment),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate()
+    return out.decode()

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One owner for each entity and way: taken over when it dies, never two at once, patient with sources that fail."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from dictamesh.runtime.capture import state as states
+from dictamesh.runtime.capture.contract import Recorded, Recorder, StateId
+from dictamesh.runtime.capture.hashing import key_name
+from dictamesh.runtime.capture.poll import poll
+from dictamesh.runtime.capture.running import CaptureLost, Captures, Making
+from dictamesh.runtime.capture.snapshot import snapshot
+from dictamesh.runtime.compile.plan import EntityPlan, Plan
+from dictamesh.runtime.mesh.lines import close_lines, lines_of, open_lines
+from dictamesh.runtime.mesh.references import Resolver
+from dictamesh.runtime.resilience import Listeners
+from tests.integration.capture.conftest import KEY, MESH, Mesh, plan_of, until
+
+SNAPSHOT = "{snapshot: {every: 0.1s, page: 10, pause: 0s}}"
+FAST = {"mesh.yaml": MESH + "events: {lease: 0.2s}\n"}
+
+
+class Heard:
+    """What capture told of itself."""
+
+    def __init__(self) -> None:
+        self.failures: list[str] = []
+        self.owned: set[StateId] = set()
+        self.batches = 0
+
+    def captured(self, state: StateId, recorded: Recorded) -> None:
+        self.batches += 1
+
+    def capture_failed(self, state: StateId, reason: str) -> None:
+        self.failures.append(reason)
+
+    def owning(self, state: StateId, *, owned: bool) -> None:
+        (self.owned.add if owned else self.owned.discard)(state)
+
+
+@contextlib.asynccontextmanager
+async def replica(mesh: Mesh, heard: Heard, owner: str, **makers: Any) -> AsyncIterator[Captures]:
+    def recorder(plan: Plan, entity: EntityPlan, epoch: int) -> Recorder:
+        mesh.plan = plan
+        return mesh.recorder().owned_by(epoch)
+
+    known: Any = {"poll": poll, "snapshot": snapshot, **makers}
+    captures = Captures(mesh.pool, known, recorder, key_name(KEY), heard, owner)
+    lines = await open_lines(mesh.plan, Resolver(mesh.folder, {"PEPPER": "pepper"}), Listeners())
+    await captures.use(mesh.plan, lines_of(lines))
+    task = asyncio.create_task(captures.run())
+    try:
+        yield captures
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await close_lines(lines.values())
+
+
+def insert(mesh: Mesh, id_: str) -> None:
+    mesh.sql(f"INSERT INTO customers VALUES ('{id_}', 'ana', 1, NULL, '2025-01-01T00:00:00')")
+
+
+async def count(mesh: Mesh, at_least: int) -> Any:
+    async def enough() -> Any:
+        found = await mesh.told()
+        return found if len(found) >= at_least else None
+
+    return await until(enough)
+
+
+async def test_one_replica_captures_and_another_takes_over(mesh: Mesh) -> None:
+    mesh.plan = plan_of(SNAPSHOT, **FAST)
+    one, two = Heard(), Heard()
+    insert(mesh, "c1")
+    async with replica(mesh, two, "two") as waiting:
+        async with replica(mesh, one, "one"):
+            await count(mesh, 1)
+            assert len(one.owned) + len(two.owned) == 1
+        insert(mesh, "c2")
+        assert len(await count(mesh, 2)) == 2
+        assert two.owned
+        assert (await states.stands(mesh.pool, "acme"))[0].status == "running"
+        assert waiting.owner == "two"
+
+
+async def test_a_source_that_fails_is_asked_again_and_told_of(mesh: Mesh) -> None:
+    mesh.plan = plan_of(SNAPSHOT, **FAST)
+    mesh.sql("ALTER TABLE customers RENAME TO gone")
+    heard = Heard()
+    async with replica(mesh, heard, "one"):
+
+        async def failed() -> Any:
+            return heard.failures and (await states.stands(mesh.pool, "acme"))[0].status == "failed"
+
+        await until(failed)
+        assert set(heard.failures) == {"source"}
+        assert (await states.stands(mesh.pool, "acme"))[0].error == "SOURCE_UNAVAILABLE"
+        mesh.sql("ALTER TABLE gone RENAME TO customers")
+        insert(mesh, "c1")
+        await count(mesh, 1)
+        assert (await states.stands(mesh.pool, "acme"))[0].status == "running"
+
+
+async def test_what_is_lost_waits_for_a_person(mesh: Mesh) -> None:
+    class Losing:
+        def __init__(self, making: Making) -> None:
+            self.state = making.state
+
+        async def run(self) -> None:
+            raise CaptureLost("the slot is gone")
+
+    mesh.plan = plan_of(SNAPSHOT, **FAST)
+    heard = Heard()
+    async with replica(mesh, heard, "one", snapshot=Losing):
+
+        async def lost() -> Any:
+            return heard.failures == ["lost", "lost"]
+
+        await until(lost)
+        stand = (await states.stands(mesh.pool, "acme"))[0]
+        assert (stand.status, stand.error) == ("lost", "the slot is gone")
+    insert(mesh, "c1")
+    await states.reset(mesh.pool, "acme")
+    async with replica(mesh, heard, "one"):
+        await count(mesh, 1)
+
+
+async def test_a_reload_keeps_the_state_over_a_mapping_and_begins_anew_over_a_cursor(mesh: Mesh) -> None:
+    mesh.plan = plan_of(SNAPSHOT, **FAST)
+    insert(mesh, "c1")
+    async with replica(mesh, Heard(), "one") as captures:
+        await count(mesh, 1)
+        lines = await open_lines(mesh.plan, Resolver(mesh.folder, {"PEPPER": "pepper"}), Listeners())
+        again = plan_of(SNAPSHOT.replace("10", "11"), **FAST)
+        await captures.use(again, lines_of(lines))
+        insert(mesh, "c2")
+        assert await count(mesh, 2) == [("c1", "1", "CREATED"), ("c2", "1", "CREATED")]
+        polled = plan_of("{poll: {every: 0.1s, cursor: updated_at, page: 10, pause: 0s}}", **FAST)
+        await captures.use(polled, lines_of(lines))
+        insert(mesh, "c3")
+        assert len(await count(mesh, 3)) == 3
+        found = {each.kind: each.status for each in await states.stands(mesh.pool, "acme")}
+        assert found == {"poll": "running", "snapshot": "paused"}
+        await close_lines(lines.values())
+
+
+RUNTIME = """
+import asyncio, sys
+from pathlib import Path
+from dictamesh.runtime.catalog.pool import PoolSettings, open_pool
+from tests.integration.capture.conftest import Mesh, plan_of
+from tests.integration.capture.test_captures import FAST, SNAPSHOT, Heard, replica
+
+async def main():
+    pool = await open_pool(sys.argv[1], PoolSettings(max_size=3, idle=1))
+    mesh = Mesh(pool, Path(sys.argv[2]), plan_of(SNAPSHOT, **FAST))
+    async with replica(mesh, Heard(), sys.argv[3]):
+        await asyncio.sleep(300)
+
+asyncio.run(main())
+"""
+
+
+def start(dsn: str, folder: Path, name: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", RUNTIME, dsn, str(folder), name]
+    return subprocess.Popen(command, cwd=Path(__file__).parents[3], stdout=subprocess.DEVNULL)
+
+
+async def owner(mesh: Mesh) -> str | None:
+    found = await states.stands(mesh.pool, "acme")
+    return found[0].owner if found else None
+
+
+async def test_owners_that_are_killed_are_replaced_and_no_two_write_at_once(mesh: Mesh, dsn: str) -> None:
+    mesh.plan = plan_of(SNAPSHOT, **FAST)
+    insert(mesh, "c0")
+    replicas = {name: start(dsn, mesh.folder, name) for name in ("a", "b", "c")}
+    try:
+        await count(mesh, 1)
+        for kills in range(1, 3):
+            name = str(await owner(mesh))
+            os.kill(replicas[name].pid, signal.SIGKILL)
+            replicas[name].wait()
+            insert(mesh, f"c{kills}")
+            async with asyncio.timeout(10):
+                await count(mesh, kills + 1)
+            assert await owner(mesh) != name
+    finally:
+        for each in replicas.values():
+            each.kill()
+            each.wait()
+    rows = await mesh.pool.rows(
+        b"SELECT (split_part(event_payload->'metadata'->>'capture', '/', 2))::int AS epoch"
+        b" FROM dictamesh_event_log ORDER BY ingested_at"
+    )
+    epochs = [each["epoch"] for each in rows]
+    assert epochs == sorted(epochs)
+    assert len(set(epochs)) == 3
+    assert await mesh.told() == [(f"c{n}", "1", "CREATED") for n in range(3)]
