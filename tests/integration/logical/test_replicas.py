@@ -2,11 +2,12 @@
 """Two replicas that are killed while the source changes and is killed: the log's replay equals the tables."""
 
 import asyncio
+import json
 import random
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +70,13 @@ async def agrees(pool: Pool, source: str) -> bool:
     for each in stream.entities:
         found, ids = await replayed(pool, each.topic.name)
         assert max(ids.values(), default=1) == 1
-        wanted = sorted(map(str, held(source, each).values()))
-        if sorted(map(str, found.values())) != wanted:
+        if _told(found) != _told(held(source, each)):
             return False
     return True
+
+
+def _told(rows: Mapping[Any, Any]) -> list[str]:
+    return sorted(json.dumps(row, sort_keys=True) for row in rows.values())
 
 
 async def until(check: Any, seconds: float = 60.0) -> None:
