@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make bench`: figures of the language, of starting, of serving and of auditing, as a Markdown table.
+"""`make bench`: figures of the language, of starting, of serving, of auditing and of capture, as a Markdown table.
 
 Every figure is measured several times; those with a floor as a ratio to something that ran in the same minute, because
 the machine is shared and its speed is nobody's promise. Exits with 1 where a target is missed.
@@ -10,10 +10,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import auditing, decisions, language, serving, starting
+from tests.bench import auditing, capturing, decisions, language, serving, starting
 from tests.bench.figures import table
 
-PARTS = ("language", "decisions", "validate", "start", "serve", "audit")
+PARTS = ("language", "decisions", "validate", "start", "serve", "audit", "capture")
 
 
 def main() -> int:
@@ -41,6 +41,8 @@ def main() -> int:
                     figures += starting.starting(folder, given.rounds)
                 case "audit":
                     figures += auditing.measure(folder, given.rounds)
+                case "capture":
+                    figures += capturing.measure(folder, given.rounds)
                 case _:
                     figures += serving.measure(folder, given.rounds, given.count)
     print(table(figures))

@@ -116,8 +116,11 @@ class Mesh:
             return connection.execute(statement).fetchall()
 
     @contextlib.asynccontextmanager
-    async def making(self, recorder: CatalogRecorder) -> AsyncIterator[Making]:
-        lines = await open_lines(self.plan, Resolver(self.folder, {"PEPPER": "pepper"}), Listeners())
+    async def making(
+        self, recorder: CatalogRecorder, environment: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Making]:
+        resolver = Resolver(self.folder, environment or {"PEPPER": "pepper"})
+        lines = await open_lines(self.plan, resolver, Listeners())
         try:
             line = lines_of(lines)[self.entity.server]
             yield Making(self.plan, self.entity, self.state, line, recorder, self.pool)

@@ -13,7 +13,7 @@ from dictamesh.runtime.adapters.adapters import own_values
 from dictamesh.runtime.adapters.cells import Row
 from dictamesh.runtime.adapters.keys import json_form
 from dictamesh.runtime.adapters.records import RecordIds
-from dictamesh.runtime.capture.contract import Seen, StateId
+from dictamesh.runtime.capture.contract import Batch, Seen
 from dictamesh.runtime.capture.folding import Change
 from dictamesh.runtime.capture.reading import record_id, with_time
 from dictamesh.runtime.catalog.errors import InvalidRequest
@@ -49,15 +49,21 @@ class EventMaker:
     payload: PayloadMaker
     catalogued: CatalogEntity | None = None
 
-    def events(self, state: StateId, epoch: int | None, changes: list[Change], now: datetime) -> list[Event]:
-        """Return the events of a batch, which are one trace but for those whose source says another one."""
+    def events(self, batch: Batch, epoch: int | None, changes: list[Change], now: datetime) -> list[Event]:
+        """Return the events of a batch, which are one trace but for those whose source says another one.
+
+        Their metadata tells how a change was noticed, as `poll/3` by the third owner, and whether a full pass did,
+        which may be long after it happened.
+        """
         links = [link for link in self.entity.links if not link.many and link.by_key]
         root = trace.begin()
-        captured = state.kind if epoch is None else f"{state.kind}/{epoch}"
-        return [self._event(change, links, root, captured, now) for change in changes]
+        told = {"capture": batch.state.kind if epoch is None else f"{batch.state.kind}/{epoch}"}
+        if batch.pass_id is not None:
+            told["snapshot"] = "true"
+        return [self._event(change, links, root, told, now) for change in changes]
 
     def _event(
-        self, change: Change, links: list[LinkPlan], root: trace.TraceContext, captured: str, now: datetime
+        self, change: Change, links: list[LinkPlan], root: trace.TraceContext, told: dict[str, str], now: datetime
     ) -> Event:
         row = change.live.row if change.live is not None else None
         seen = _seen(change)
@@ -71,7 +77,7 @@ class EventMaker:
             trace=_trace(seen.traceparent if seen is not None else None, root),
             changed_fields=change.fields,
             relationships=tuple(self._related(row, links)) if row is not None else (),
-            metadata={"capture": captured} | (self._metadata(row) if row is not None else {}),
+            metadata=(self._metadata(row) if row is not None else {}) | told,
             payload=self.payload.of(self.entity, row) if row is not None else None,
             timestamp=changed_at(change) or now,
             event_id=change.event_id,

@@ -87,8 +87,10 @@ class RecordReader:
 
     def given(self, bad: Bad) -> Spoiled:
         """Return a bad record that a way of noticing found itself."""
-        told = f"{bad.stage} {bad.rule} {bad.key} {bad.origin if bad.body is None else ''}".encode(errors="replace")
-        return Spoiled(bad.key, bad, self._hashes.of_bad(told + (bad.body or b"")))
+        key = bad.key if bad.key is not None and keepable(bad.key) else None
+        kept = replace(bad, key=key, origin=clean(bad.origin), rule=clean(bad.rule), error=clean(bad.error))
+        told = f"{kept.stage} {kept.rule} {key} {kept.origin if bad.body is None else ''}".encode()
+        return Spoiled(key, kept, self._hashes.of_bad(told + (bad.body or b"")))
 
     def refused(self, read: Live | Gone | Present, seen: Seen) -> Spoiled:
         """Return what becomes of a record that the database cannot keep."""
@@ -107,7 +109,7 @@ class RecordReader:
             stage="key" if stage == "key" else "map",
             rule=f"{rule} {address}",
             error=_TEXTS[rule],
-            origin=seen.origin,
+            origin=clean(seen.origin),
             body=body,
             key=record,
         )
@@ -138,6 +140,11 @@ def keepable(text: str) -> bool:
     if not 0 < len(text) <= LONGEST_ID or text == TYPE or "\0" in text:
         return False
     return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def clean(text: str) -> str:
+    """Return a text as the database can hold it."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "?")
 
 
 def with_time(seen: Seen) -> Seen:

@@ -238,7 +238,7 @@ class CatalogRecorder:
     ) -> dict[str, int]:
         """The log comes last: its partitions are locked for others until the commit."""
         topic = self._entity.topic
-        events = self._maker.events(batch.state, self._epoch, changes, now)
+        events = self._maker.events(batch, self._epoch, changes, now)
         placed = await append_events(connection, events, {topic.name: topic.partitions})
         positions: dict[str, int] = {}
         for at in placed:

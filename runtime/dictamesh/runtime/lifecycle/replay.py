@@ -22,7 +22,10 @@ from dictamesh.runtime.lifecycle.withdrawal import Announcer, Withdrawn, announc
 
 _LOG = logging.getLogger("dictamesh.erasure")
 _BATCH = 5000
-_RECORDS = b"SELECT source_entity_id FROM dictamesh_entity_catalog WHERE entity_type = %s AND source_entity_id <> '*'"
+_RECORDS = b"""
+SELECT source_entity_id FROM dictamesh_entity_catalog WHERE entity_type = %s AND source_entity_id <> '*'
+ UNION SELECT entity_id FROM dictamesh_entity_state WHERE entity = %s AND withdrawn IS DISTINCT FROM 'erasure'
+"""
 
 
 class ForeignLedger(Exception):  # noqa: N818 - the state of a file
@@ -97,7 +100,7 @@ async def _matching(
     found: list[str] = []
     async with connection.cursor("dictamesh_records") as cursor:
         cursor.itersize = _BATCH
-        await cursor.execute(_RECORDS, (name,))
+        await cursor.execute(_RECORDS, (name, address))
         async for (record,) in cursor:
             if record_token(key, address, record) in tokens:
                 found.append(record)

@@ -150,6 +150,11 @@ def _check_poll(entity: ResolvedEntity, poll: PollChanges, site: Site, findings:
         message = f"'{poll.cursor}' is a {column.type}, whose values do not grow"
         findings.error("DM140", site / "cursor", message, "Name a column of times or of growing numbers.")
         return
+    shown = next((each for each in entity.fields.values() if each.column == column.name and each.pii), None)
+    if shown is not None:
+        message = f"'{poll.cursor}' is personal data, and the catalog keeps how far a poll is"
+        findings.error("DM140", site / "cursor", message, "Name a column of times or of growing numbers.")
+        return
     if poll.look_back and kind is not Kind.TIMESTAMP:
         message = f"'lookBack' is a time, and the cursor '{poll.cursor}' is a {column.type}"
         findings.error("DM142", site / "lookBack", message, "Leave it out, or name a timestamp as the cursor.")
