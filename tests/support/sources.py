@@ -6,6 +6,7 @@ both. PostgreSQL 15 skips with the reason where the machine has none, and fails 
 """
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -85,7 +86,9 @@ def _made(binaries: Binaries, home: Path, uid: int) -> Source:
     return Source(binaries, layout, socket_folder(uid, uid))
 
 
-def _running(binaries: Binaries | None) -> Iterator[Source]:
+@contextlib.contextmanager
+def running(binaries: Binaries | None = None) -> Iterator[Source]:
+    """A source for the block, with the PostgreSQL that the runtime brings unless told otherwise."""
     uid = SERVER_UID if os.geteuid() == 0 else os.geteuid()
     home = Path(tempfile.mkdtemp(prefix="dictamesh-source-"))
     home.chmod(0o755)
@@ -104,7 +107,8 @@ def _running(binaries: Binaries | None) -> Iterator[Source]:
 @pytest.fixture(scope="module")
 def source18() -> Iterator[Source]:
     """The PostgreSQL that the runtime brings."""
-    yield from _running(None)
+    with running() as source:
+        yield source
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +120,8 @@ def source15() -> Iterator[Source]:
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    yield from _running(Binaries(programs.parent, 15))
+    with running(Binaries(programs.parent, 15)) as source:
+        yield source
 
 
 @pytest.fixture(params=["source15", "source18"])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everything of events in a running mesh, started and stopped together: changes noticed, published, consumed."""
 
+import asyncio
 import logging
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -15,11 +16,13 @@ from dictamesh.runtime.capture.contract import Kind, Recorded, StateId
 from dictamesh.runtime.capture.hashing import hashing_key, key_name
 from dictamesh.runtime.capture.making import NoPayload, PayloadMaker
 from dictamesh.runtime.capture.poll import poll
+from dictamesh.runtime.capture.postgres.kept import kept
 from dictamesh.runtime.capture.postgres.lag import Lag
 from dictamesh.runtime.capture.postgres.making import postgres
 from dictamesh.runtime.capture.recorder import CatalogRecorder, DeadLetters, Told
 from dictamesh.runtime.capture.running import Captures, WayMaker
 from dictamesh.runtime.capture.snapshot import snapshot
+from dictamesh.runtime.capture.state import stands
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
@@ -30,6 +33,7 @@ from dictamesh.runtime.mesh.world import World
 from dictamesh.runtime.observe.metrics import Metrics
 
 _LOG = logging.getLogger("dictamesh.mesh")
+_WATCH_SLOTS = 60.0
 
 
 @dataclass(slots=True)
@@ -55,7 +59,25 @@ class Events:
         }
         self.captures = Captures(self.pool, makers, self.recorder, key_name(self._key), Capturing(self.metrics))
         await self.use(world)
-        return [self.captures.run()]
+        return [self.captures.run(), self._watch_slots()]
+
+    async def _watch_slots(self) -> None:
+        """Alarm while slots of removed products keep their sources' logs; louder once `slotKeep` is over."""
+        while True:
+            plan = self._world.plan
+            try:
+                left = kept(await stands(self.pool, plan.name), plan)
+            except CatalogUnavailable as error:
+                _LOG.warning("slots of removed products cannot be looked up", extra={"reason": str(error)})
+            else:
+                self.metrics.set("capture_slots_kept", len(left))
+                for each in left:
+                    level = logging.ERROR if each.overdue(plan.mesh.events.slot_keep) else logging.WARNING
+                    told = {"server": each.server, "reason": f"since {each.since.isoformat(timespec='seconds')}"}
+                    _LOG.log(
+                        level, "nobody reads the slot %s; 'state reset --drop-slot' drops it", each.slot, extra=told
+                    )
+            await asyncio.sleep(_WATCH_SLOTS)
 
     async def use(self, world: World) -> None:
         """Go on with another plan, which is served already: what cannot be noted now is noted by the next one."""

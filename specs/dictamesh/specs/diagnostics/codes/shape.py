@@ -180,4 +180,10 @@ CODES: tuple[Code, ...] = (
         "A replication slot moves on with its reader, so that a second one would miss changes.",
         "Leave `slot` out, or name another.",
     ),
+    Code(
+        "DM160",
+        "slot of two publications",
+        "Entities of one product share a replication slot, and a slot streams one publication.",
+        "Name the same `publication` at all of them, or another `slot`.",
+    ),
 )
