@@ -42,15 +42,28 @@ class Source:
     layout: Layout
     sockets: Path
     process: subprocess.Popen[bytes] | None = field(default=None)
+    tcp: int | None = None  # a port of the loopback interface, for those who know no other way
 
     @property
     def dsn(self) -> str:
-        return f"host={self.sockets} port=5432 user=dictamesh dbname=postgres"
+        return f"host={self.sockets} port={self.tcp or 5432} user=dictamesh dbname=postgres"
 
     async def start(self) -> None:
         """Start it from the main thread: it ends with the thread that started it."""
-        self.process = embedded.launch(self.binaries, self.layout, self.sockets)
+        self.process = embedded.launch(self.binaries, self.layout, self.sockets) if self.tcp is None else self._tcp()
         await embedded.ready(self.process, self.layout)
+
+    def _tcp(self) -> subprocess.Popen[bytes]:
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.tcp),
+            "unix_socket_directories": str(self.sockets),
+        }
+        command = [str(self.binaries.postgres), "-D", str(self.layout.cluster)]
+        for name, value in settings.items():
+            command += ["-c", f"{name}={value}"]
+        with self.layout.log.open("ab") as log:
+            return spawn(command, self.layout.uid, self.layout.gid, log, death_signal=signal.SIGINT)
 
     def kill(self) -> None:
         """Kill the server's first process with -9; the others notice and end."""
@@ -87,7 +100,7 @@ def _made(binaries: Binaries, home: Path, uid: int) -> Source:
 
 
 @contextlib.contextmanager
-def running(binaries: Binaries | None = None) -> Iterator[Source]:
+def running(binaries: Binaries | None = None, tcp: int | None = None) -> Iterator[Source]:
     """A source for the block, with the PostgreSQL that the runtime brings unless told otherwise."""
     uid = SERVER_UID if os.geteuid() == 0 else os.geteuid()
     home = Path(tempfile.mkdtemp(prefix="dictamesh-source-"))
@@ -95,6 +108,7 @@ def running(binaries: Binaries | None = None) -> Iterator[Source]:
     source = None
     try:
         source = _made(binaries or binaries_for(uid, home), home, uid)
+        source.tcp = tcp
         asyncio.run(source.start())
         yield source
     finally:
