@@ -44,18 +44,3 @@ class Dropping:
         except CaptureFailed as failed:
             raise StartFailed(failed.message, failed.cure) from None
         return dropped
-
-
-async def drop_slots(slots: Sequence[Slot], everybody: Sequence[Stand], mine: Sequence[Stand], at: Dropping) -> int:
-    """Drop slots that no other state reads, and return how many were there; raises StartFailed with the cure."""
-    count = 0
-    for server, slot, publication in slots:
-        others = [
-            each.entity
-            for each in everybody
-            if each not in mine and each.server == server and (each.position or {}).get("slot") == slot
-        ]
-        if others:
-            raise StartFailed(f"the slot {slot} is also read for {others[0]}", "reset all of its entities together")
-        count += await at.drop(server, slot, publication)
-    return count

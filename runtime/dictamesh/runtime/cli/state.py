@@ -13,7 +13,7 @@ from dictamesh.runtime.cli.common import add_format, config_of, entities_of, pla
 from dictamesh.runtime.cli.database import with_catalog
 from dictamesh.runtime.cli.exits import FINDINGS, FINE
 from dictamesh.runtime.cli.serve import data_dir_of
-from dictamesh.runtime.cli.slots import Dropping, drop_slots, slots_of
+from dictamesh.runtime.cli.slots import Dropping, slots_of
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.references import Resolver
@@ -52,15 +52,24 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _reset(pool: Pool, plan: Plan, address: str | None, dropping: Dropping | None) -> int:
-    """Forget where sources stand; a slot that would be left behind unknown has to be dropped with it."""
+    """Forget where sources stand; what shares a slot that is lost or dropped begins anew together.
+
+    A slot that would be left behind unknown has to be dropped with its state.
+    """
     everybody = await stands(pool, plan.name)
     mine = [each for each in everybody if address is None or each.entity == address]
+    slots = slots_of(mine)
+    shared = [each for each in everybody if slots_of([each]) and slots_of([each])[0] in slots]
     if dropping is not None:
-        await drop_slots(slots_of(mine), everybody, mine, dropping)
+        for server, slot, publication in slots:
+            await dropping.drop(server, slot, publication)
     else:
         for _, slot, _ in slots_of([each for each in mine if not _declared(each, plan)]):
             raise StartFailed(f"the slot {slot} would be left behind at its source", "add --drop-slot")
-    return await reset(pool, plan.name, address)
+    if address is None:
+        return await reset(pool, plan.name)
+    also = {each.entity for each in shared if dropping is not None or each.status == "lost"}
+    return sum([await reset(pool, plan.name, each) for each in sorted({address, *also})])
 
 
 def _declared(stand: Stand, plan: Plan) -> bool:
