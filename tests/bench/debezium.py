@@ -3,8 +3,8 @@
 
 ``python -m tests.bench.debezium [CHANGES]``. Needs Kafka Connect with Debezium's PostgreSQL connector and its broker:
 ``DICTAMESH_TEST_CONNECT`` (http://...), ``DICTAMESH_TEST_KAFKA`` (host:port), ``DICTAMESH_TEST_CONNECT_PID`` (number of
-the worker's process, for processor time and memory). Each has a source of its own, one after the other, so that none disturbs the
-other. A change is there when it is in the broker, or in the event log.
+the worker's process, for processor time and memory). Each has a source of its own, one after the other, so that none
+disturbs the other. A change is there when it is in the broker, or in the event log.
 """
 
 import asyncio

@@ -106,7 +106,7 @@ def read(raw: bytes) -> Message:
             return Alive(end, bool(asks))
         if raw[:1] == b"w":
             return _message(raw)
-    except (error, IndexError, ValueError):
+    except (error, IndexError, ValueError, OverflowError):
         pass
     raise SourceGone("the source sent what pgoutput does not", "see that it is PostgreSQL 15 or later")
 
@@ -178,6 +178,8 @@ def _tuple(raw: bytes, at: int) -> tuple[Tuple, int]:
             found.append(UNCHANGED)
         else:
             raise ValueError
+    if at > len(raw):
+        raise ValueError
     return found, at
 
 
