@@ -2,6 +2,7 @@
 """Two runtimes on one catalog: changes of the CMS are captured by one of them, and by the other once that is killed."""
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -82,16 +83,22 @@ async def test_a_killed_runtime_is_replaced_and_nothing_is_missed(
                 ("UPDATED", "2", "poll/1"),
                 ("UPDATED", "3", "poll/2"),
             ]
-            shown = await told(config, environment, tmp_path)
+            shown = await state(config, environment, "show")
             assert "customers#Customer  poll of customers.date_updated on cms: running" in shown
+            (stand,) = json.loads(await state(config, environment, "reset", "--entity", "Customer", "--format", "json"))
+            assert (stand["position"], stand["records"]["live"]) == (None, len(customers))
+            touched(customers[7], country="DE")
+            await until(lambda: len(versions(dsn, customers[7]["id"])) == 4, "capture begins anew")
+            await until(lambda: bool(versions(dsn, customers[7]["id"])[-1][2] == "poll/4"), "by an owner of its own")
             assert len(versions(dsn, customers[8]["id"])) == 1
 
 
-async def told(config: Path, environment: dict[str, str], folder: Path) -> str:
+async def state(config: Path, environment: dict[str, str], *words: str) -> str:
     process = await asyncio.create_subprocess_exec(
-        *(str(PROGRAM), "--config", str(config), "state", "show", "--data-dir", str(folder / "one")),
+        *(str(PROGRAM), "--config", str(config), "state", *words),
         env=clean_environment(environment),
         stdout=asyncio.subprocess.PIPE,
     )
     out, _ = await process.communicate()
+    assert process.returncode == 0
     return out.decode()

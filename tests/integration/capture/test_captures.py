@@ -17,6 +17,7 @@ from dictamesh.runtime.capture.hashing import key_name
 from dictamesh.runtime.capture.poll import poll
 from dictamesh.runtime.capture.running import CaptureLost, Captures, Making
 from dictamesh.runtime.capture.snapshot import snapshot
+from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
 from dictamesh.runtime.mesh.lines import close_lines, lines_of, open_lines
 from dictamesh.runtime.mesh.references import Resolver
@@ -151,6 +152,22 @@ async def test_a_reload_keeps_the_state_over_a_mapping_and_begins_anew_over_a_cu
         found = {each.kind: each.status for each in await states.stands(mesh.pool, "acme")}
         assert found == {"poll": "running", "snapshot": "paused"}
         await close_lines(lines.values())
+
+
+async def test_when_every_connection_is_cut_capture_goes_on(mesh: Mesh) -> None:
+    mesh.plan = plan_of(SNAPSHOT, **FAST)
+    insert(mesh, "c0")
+    async with replica(mesh, Heard(), "one"):
+        for number in range(1, 4):
+            await count(mesh, number)
+            with contextlib.suppress(CatalogUnavailable):
+                await mesh.pool.rows(
+                    b"SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    b" WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            insert(mesh, f"c{number}")
+        await count(mesh, 4)
+        assert (await mesh.told()) == [(f"c{number}", "1", "CREATED") for number in range(4)]
 
 
 RUNTIME = """

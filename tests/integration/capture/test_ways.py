@@ -4,6 +4,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -126,3 +127,12 @@ async def test_an_event_of_a_poll_happened_when_its_cursor_says(mesh: Mesh) -> N
     async with running(mesh):
         await events(mesh, 1)
     assert (await mesh.events())[0].timestamp.isoformat() == "2025-01-01T00:00:00+00:00"
+
+
+async def test_a_row_from_the_future_hides_nothing_that_comes_before_it(mesh: Mesh) -> None:
+    mesh.plan = plan_of("{poll: {every: 0.05s, cursor: updated_at, deletes: null, page: 2, pause: 0s}}")
+    insert(mesh, "c1", at="9999-01-01T00:00:00")
+    async with running(mesh):
+        await events(mesh, 1)
+        insert(mesh, "c2", at=(datetime.now(UTC) + timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%S.%f"))
+        assert await events(mesh, 2) == [("c1", "1", "CREATED"), ("c2", "1", "CREATED")]

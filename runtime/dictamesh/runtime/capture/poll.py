@@ -65,7 +65,8 @@ class PollWay:
     async def _begin(self, at: Mapping[str, Any]) -> None:
         """Read everything; changes from the beginning of that on are newer than the cursor that is kept for it."""
         if "pass" not in at:
-            at = {**at, "cursor": _written(await self._top())}
+            top = await self._top()
+            at = {**at, "cursor": _written(None if top is None else self._capped(top))}
         began, clock = datetime.now(UTC), monotonic()
         self._highest = None
         whole = self._pass(keys_only=False)
@@ -78,7 +79,7 @@ class PollWay:
             known = self._highest
             if self.cursor.type.kind is Kind.TIMESTAMP:
                 known -= timedelta(seconds=took + _MARGIN)
-            cursor = _written(known)
+            cursor = _written(self._capped(known))
         return {"cursor": cursor, "compared": began.isoformat()}
 
     async def _compare(self, at: Mapping[str, Any]) -> None:
@@ -107,7 +108,8 @@ class PollWay:
             cursors = [value for row in found if (value := self._cursor_of(row)) is not None]
             highest = max([highest, *cursors])
             last = len(found) < self.settings.page
-            moved = {**at, "cursor": _written(highest)} if (order or last) and highest != since else None
+            upto = self._capped(highest)
+            moved = {**at, "cursor": _written(upto)} if (order or last) and upto > since else None
             await self._record(found, moved)
             if last:
                 return
@@ -123,6 +125,17 @@ class PollWay:
             end = at + LARGEST >= len(found)
             seen = [self._seen(row) for row in found[at : at + LARGEST]]
             await self.recorder.record(Batch(self.state, seen, position=position if end else None))
+
+    def _capped(self, value: Any) -> Any:
+        """A cursor that lies ahead of the clock must not hide what comes before it."""
+        now = datetime.now(UTC)
+        match self.cursor.type.kind:
+            case Kind.TIMESTAMP:
+                return min(value, now)
+            case Kind.DATE:
+                return min(value, now.date())
+            case _:
+                return value
 
     def _back(self, since: Any) -> Any:
         if not self.settings.look_back:

@@ -34,11 +34,14 @@ UPDATE dictamesh_capture_state
        pass_unsound = (pass_unsound AND (%(pass)s::text IS NULL OR %(pass)s::text IS NOT DISTINCT FROM pass_id))
                       OR %(unsound)s,
        pass_id = coalesce(%(pass)s::text, pass_id),
+       key_id = CASE WHEN key_id = '' THEN %(key_id)s ELSE key_id END,
+       status = CASE WHEN %(epoch)s::bigint IS NULL THEN 'running' ELSE status END,
+       paused_at = CASE WHEN %(epoch)s::bigint IS NULL THEN NULL ELSE paused_at END,
        last_pass_at = CASE WHEN %(complete)s THEN clock_timestamp() ELSE last_pass_at END
  WHERE """
     + _ID
     + b""" AND (%(epoch)s::bigint IS NULL OR epoch = %(epoch)s)
-RETURNING epoch
+RETURNING key_id
 """
 )
 _MAKE = b"""
@@ -135,7 +138,7 @@ async def move(
     unsound: bool = False,
     complete: bool = False,
 ) -> None:
-    """Move a state on within the caller's transaction and hold it until its end; raises Ousted."""
+    """Move a state on within the caller's transaction and hold it until its end; raises Ousted, OtherKey."""
     wanted = {
         **asdict(batch.state),
         "position": None if batch.position is None else orjson.dumps(batch.position).decode(),
@@ -145,12 +148,14 @@ async def move(
         "epoch": epoch,
         "key_id": key_id,
     }
-    if (await connection.execute(_MOVE, wanted)).rowcount:
-        return
-    if epoch is not None:
+    row = await (await connection.execute(_MOVE, wanted)).fetchone()
+    if row is None and epoch is not None:
         raise Ousted
-    await connection.execute(_MAKE, wanted)
-    await connection.execute(_MOVE, wanted)
+    if row is None:
+        await connection.execute(_MAKE, wanted)
+        row = await (await connection.execute(_MOVE, wanted)).fetchone()
+    if row is None or row[0] != key_id:
+        raise OtherKey
 
 
 async def position(pool: Pool, state: StateId) -> Mapping[str, Any] | None:
