@@ -15,7 +15,7 @@ from dictamesh.runtime.capture.postgres.faults import SourceGone, source_errors
 from dictamesh.runtime.capture.postgres.lsn import lsn_of, text_of
 from dictamesh.runtime.capture.postgres.messages import status
 
-MOST = 1_048_576  # bytes read before they are handled
+MOST = 262_144  # bytes read before they are handled
 _SILENCE = 60.0  # seconds; the source is asked for a sign of life every `tick`
 # Values come as text: what they look like must not depend on how the source is set up.
 _TEXT = "-c DateStyle=ISO,MDY -c TimeZone=UTC -c IntervalStyle=postgres -c extra_float_digits=1 -c bytea_output=hex"
@@ -81,20 +81,23 @@ class Line:
     async def received(self) -> list[bytes]:
         """Return what has come in, waiting for the first message; at most about `MOST` bytes, or one message."""
         found: list[bytes] = []
-        size = 0
+        size, fresh = 0, False  # whether the socket was looked at since the last message
         with source_errors("reading the stream"):
             while size < MOST:
                 length, data = self._pgconn.get_copy_data(1)
                 if length > 0:
                     found.append(bytes(data))
                     size += length
+                    fresh = False
                 elif length < 0:
                     raise self._refused(self._pgconn.get_result())
-                elif found:
+                elif found and fresh:
                     break
                 else:
-                    await self._readable(_SILENCE)
+                    if not found:
+                        await self._readable(_SILENCE)
                     self._pgconn.consume_input()
+                    fresh = True
         return found
 
     async def tell(self, received: int, stored: int, *, asks: bool = False) -> None:
