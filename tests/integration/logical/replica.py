@@ -9,6 +9,7 @@ from typing import Any
 from dictamesh.runtime.adapters.records import RecordIds
 from dictamesh.runtime.adapters.surrogates import surrogates
 from dictamesh.runtime.capture.contract import Recorded, StateId
+from dictamesh.runtime.capture.hashing import key_name
 from dictamesh.runtime.capture.postgres.making import postgres
 from dictamesh.runtime.capture.recorder import CatalogRecorder
 from dictamesh.runtime.capture.running import Captures
@@ -48,7 +49,9 @@ def captures(pool: Pool, source: str, **more: Any) -> Captures:
         ids = RecordIds(surrogates(made, {}))
         return CatalogRecorder(pool, made, entity, ids, KEY, Everything()).owned_by(epoch)
 
-    return Captures(pool, {"postgres": postgres(lambda _plan, _server: source, **more)}, recorder, "k", Silent())
+    return Captures(
+        pool, {"postgres": postgres(lambda _plan, _server: source, **more)}, recorder, key_name(KEY), Silent()
+    )
 
 
 async def _run(catalog: str, source: str) -> None:
