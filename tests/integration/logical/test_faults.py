@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from dictamesh.runtime.capture.contract import CaptureFailed, CaptureLost
+from dictamesh.runtime.capture.postgres.faults import SourceGone
 from dictamesh.runtime.capture.postgres.kept import drop
 from dictamesh.runtime.capture.postgres.lag import Lag
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
@@ -32,6 +33,18 @@ def writer(base: str) -> Iterator[psycopg.Connection]:
     with psycopg.connect(base, autocommit=True) as connection:
         connection.execute(TABLES)
         yield connection
+
+
+async def dropped(source: str, slot: str) -> None:
+    """Drop a slot once the server has noticed that its reader is gone."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await drop(source, slot, slot)
+            except SourceGone:
+                await asyncio.sleep(0.1)
+            else:
+                return
 
 
 async def ended(task: asyncio.Task[None]) -> BaseException | None:
@@ -79,7 +92,7 @@ async def test_a_slot_that_is_gone_stops_it_until_somebody_resets(base: str, wri
     recorder = recorder_for(stream)
     async with followed(stream, base, recorder):
         await recorder.until(lambda: streaming(recorder, stream))
-    await drop(base, stream.slot, stream.publication)
+    await dropped(base, stream.slot)
     writer.execute("INSERT INTO orders VALUES (1, 'open')")
     before = len(recorder.writes)
     for _ in range(2):

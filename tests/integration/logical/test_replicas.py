@@ -16,6 +16,8 @@ import pytest
 
 from dictamesh.runtime.capture import state as states
 from dictamesh.runtime.capture.postgres.kept import drop, kept
+from dictamesh.runtime.capture.postgres.session import session
+from dictamesh.runtime.capture.postgres.slot import slot_of
 from dictamesh.runtime.catalog.migrate import up
 from dictamesh.runtime.catalog.pool import Pool, PoolSettings, open_pool
 from dictamesh.runtime.events.log import bounds, read_events
@@ -134,6 +136,7 @@ async def test_a_lost_slot_is_told_and_waits_for_a_reset(base: str, catalog: Poo
         await until(lambda: statuses(catalog, {"running"}))
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        await until(lambda: unread(base, slot))
         await drop(base, slot, slot)
         writer.execute("DELETE FROM orders; INSERT INTO orders VALUES (2, 'open')")
         task = await began(catalog, base, made)
@@ -167,8 +170,15 @@ async def test_the_slot_of_a_product_that_left_is_kept_and_told(base: str, catal
         assert writer.execute(
             "SELECT count(*) FROM pg_replication_slots WHERE slot_name = %s", (left.slot,)
         ).fetchone() == (1,)
+        await until(lambda: unread(base, left.slot))
         assert await drop(base, left.slot, left.publication) == (True, True)
         assert await drop(base, left.slot, left.publication) == (False, False)
+
+
+async def unread(source: str, slot: str) -> bool:
+    async with session(source, "test") as connection:
+        found = await slot_of(connection, slot)
+    return found is not None and not found.active
 
 
 async def began(pool: Pool, source: str, made: Any) -> asyncio.Task[None]:
@@ -182,4 +192,5 @@ async def statuses(pool: Pool, wanted: set[str]) -> bool:
 
 
 async def positioned(pool: Pool) -> bool:
-    return all("lsn" in (each.position or {}) for each in await states.stands(pool, "test"))
+    found = await states.stands(pool, "test")
+    return bool(found) and all("lsn" in (each.position or {}) for each in found)

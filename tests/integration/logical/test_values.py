@@ -159,11 +159,8 @@ async def test_every_value_is_read_as_the_connector_reads_it(base: str) -> None:
             expected, found = mapping.row(raw, {}), mapping.row(ours, {})
             for name, value in expected.items():
                 if not spoiled(raw, name, mapping):
-                    assert repr(found[name]) == repr(value), (
-                        key,
-                        name,
-                        TYPES[int(name[1:])][0] if name != "id" else "id",
-                    )
+                    assert repr(found[name]) == repr(value), (key, name)
+                    sound += value is not None and not isinstance(value, CellError)
     finally:
         await connector.close()
     assert sound > len(COLUMNS) * ROWS  # most of the cells are values, and not faults
