@@ -15,6 +15,7 @@ from dictamesh.connectors.postgres.connector import connect
 from dictamesh.connectors.postgres.manifest import PostgresServer
 from dictamesh.connectors.sdk import Context, Request
 from dictamesh.connectors.sdk.protocol import Keys
+from dictamesh.runtime.adapters.cells import CellError
 from dictamesh.runtime.adapters.mapping import row_mapping
 from dictamesh.specs.types import BOOLEAN, BYTES, DATE, FLOAT, INT, JSON, LONG, STRING, TIME, TIMESTAMP, Kind, Type
 from tests.integration.logical.sources import captured, followed, recorder_for, stream_of, streaming
