@@ -93,6 +93,22 @@ class Ousted(Exception):  # noqa: N818 - the name says what is the case
     """Another owner took over what this one captured; nothing of the batch was written."""
 
 
+class CaptureFailed(Exception):  # noqa: N818 - the name says what is the case
+    """A source cannot be followed as it is now: a text of ours, `cure` says what helps. It is tried again."""
+
+    def __init__(self, message: str, cure: str) -> None:
+        super().__init__(message, cure)
+        self.message = message
+        self.cure = cure
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.cure}"
+
+
+class CaptureLost(CaptureFailed):
+    """A source cannot be followed any more without losing changes: a person has to decide."""
+
+
 class Recorder(Protocol):
     """Writes batches: events, state of records, dead letters and position in one transaction."""
 
@@ -104,6 +120,16 @@ class Recorder(Protocol):
 
     async def unseen(self, state: StateId, pass_id: str) -> int:
         """Return how many records a full pass did not see so far; raises `CatalogUnavailable`."""
+
+
+class StreamRecorder(Recorder, Protocol):
+    """A recorder of several entities whose changes come together."""
+
+    async def record_all(self, batches: Sequence[Batch]) -> Sequence[Recorded]:
+        """Write batches, one of an entity at most, in one transaction; none of them completes a pass.
+
+        Raises as `record` does, and nothing of any of them is there then.
+        """
 
 
 class Way(Protocol):

@@ -8,10 +8,9 @@ from time import monotonic
 from typing import Any
 
 from dictamesh.runtime.adapters.ask import ReadFailed
-from dictamesh.runtime.capture.contract import Bad, Batch, Recorder, Seen, StateId, Way
+from dictamesh.runtime.capture.contract import Bad, Batch, CaptureLost, Making, Recorder, Seen, StateId, Way
 from dictamesh.runtime.capture.kafka_client import BEGINNING, NotHeld, Record, TopicReader, Unreachable
 from dictamesh.runtime.capture.messages import Message, MessageReader, Schemas
-from dictamesh.runtime.capture.running import CaptureLost, Making
 from dictamesh.runtime.compile.plan import EntityPlan
 
 _AT_ONCE = 500  # messages of one batch
@@ -48,8 +47,8 @@ class KafkaWay:
             raise ReadFailed("SOURCE_UNAVAILABLE") from None
         except NotHeld as gone:
             raise CaptureLost(
-                f"the topic does not hold messages of partition {gone.partition} any more that were not read;"
-                " 'state reset' begins anew with what it holds"
+                f"the topic does not hold messages of partition {gone.partition} any more that were not read",
+                "'state reset' begins anew with what it holds",
             ) from None
 
     async def _follow(self, topic: TopicReader) -> None:

@@ -115,13 +115,8 @@ class CatalogRecorder:
 
     async def record(self, batch: Batch) -> Recorded:
         """Write a batch; raises `CatalogUnavailable` or `Ousted`, and nothing of it is there then."""
-        await self._look_up()
         now = datetime.now(UTC)
-        read: list[Read] = [self._reader.given(bad) for bad in batch.bad]
-        for place, seen in enumerate(batch.seen):
-            if place % _BREATH == _BREATH - 1:
-                await asyncio.sleep(0)
-            read.append(self._reader.read(seen, place, now))
+        read = await self.read(batch, now)
         if batch.complete is None:
             return await self._written(batch, read, now)
         done = await self._written(replace(batch, position=None, complete=None, pass_id=batch.complete), read, now)
@@ -136,6 +131,36 @@ class CatalogRecorder:
         async with self._pool.transaction() as connection:
             began = await states.pass_of(connection, state, pass_id)
             return len(await self._records.unseen(connection, began[0])) if began is not None else 0
+
+    async def read(self, batch: Batch, now: datetime) -> list[Read]:
+        """Read what a batch tells, before a transaction; `now` is what expressions take for the time."""
+        await self._look_up()
+        read: list[Read] = [self._reader.given(bad) for bad in batch.bad]
+        for place, seen in enumerate(batch.seen):
+            if place % _BREATH == _BREATH - 1:
+                await asyncio.sleep(0)
+            read.append(self._reader.read(seen, place, now))
+        return read
+
+    async def write(
+        self, connection: psycopg.AsyncConnection[TupleRow], batch: Batch, read: list[Read], now: datetime
+    ) -> tuple[Recorded, set[bytes]]:
+        """Write what was read within the caller's transaction, and return with the counts what `settle` takes after it.
+
+        Raises what psycopg raises, and `Ousted`.
+        """
+        unsound = any(isinstance(each, Spoiled) and each.id is None for each in read)
+        await states.move(connection, batch, self._epoch, self._key_id, unsound=unsound)
+        if not read:
+            return Recorded(), self._told
+        await take_turn(connection, batch.state.mesh, self._entity.address)
+        told = set(self._told) if len(self._told) < _TOLD_AT_MOST else set()
+        folded = await self._folded(connection, batch, read, told)
+        return await self._keep(connection, batch, folded, now), told
+
+    def settle(self, told: set[bytes]) -> None:
+        """Remember which bad records became dead letters, once their transaction is through."""
+        self._told = told
 
     async def _look_up(self) -> None:
         if self._catalogued:
@@ -169,16 +194,9 @@ class CatalogRecorder:
         return await self._write(batch, [self._reader.refused(read[0], seen)], now)
 
     async def _write(self, batch: Batch, read: list[Read], now: datetime) -> Recorded:
-        unsound = any(isinstance(each, Spoiled) and each.id is None for each in read)
         async with self._pool.transaction() as connection:
-            await states.move(connection, batch, self._epoch, self._key_id, unsound=unsound)
-            if not read:
-                return Recorded()
-            await take_turn(connection, batch.state.mesh, self._entity.address)
-            told = set(self._told) if len(self._told) < _TOLD_AT_MOST else set()
-            folded = await self._folded(connection, batch, read, told)
-            done = await self._keep(connection, batch, folded, now)
-        self._told = told
+            done, told = await self.write(connection, batch, read, now)
+        self.settle(told)
         return done
 
     async def _folded(

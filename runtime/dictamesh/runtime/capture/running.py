@@ -7,7 +7,7 @@ import logging
 import os
 import random
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Protocol
@@ -15,8 +15,20 @@ from typing import Protocol
 from dictamesh.runtime.adapters.ask import ReadFailed
 from dictamesh.runtime.adapters.line import Line
 from dictamesh.runtime.capture import state as states
-from dictamesh.runtime.capture.contract import Batch, Kind, Ousted, Recorded, Recorder, StateId, Way
-from dictamesh.runtime.capture.states_of import captured
+from dictamesh.runtime.capture.contract import (
+    Batch,
+    CaptureFailed,
+    CaptureLost,
+    Kind,
+    Ousted,
+    Recorded,
+    StateId,
+    StreamRecorder,
+    Way,
+)
+from dictamesh.runtime.capture.recorder import CatalogRecorder
+from dictamesh.runtime.capture.states_of import captured, together
+from dictamesh.runtime.capture.together import Together
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.lease import Leases, leases
 from dictamesh.runtime.catalog.pool import Pool
@@ -26,10 +38,6 @@ _LOG = logging.getLogger("dictamesh.capture")
 _LONGEST_PAUSE = 60.0  # seconds between tries of a source that fails
 _FIRST_PAUSE = 1.0
 _SOUND = 60.0  # a way that ran for so long begins anew with short pauses
-
-
-class CaptureLost(Exception):  # noqa: N818 - the name says what is the case
-    """A source cannot be followed any more without losing changes: a person has to decide. A text of ours."""
 
 
 class Telemetry(Protocol):
@@ -53,28 +61,37 @@ class Making:
     entity: EntityPlan
     state: StateId
     line: Line | None
-    recorder: Recorder
+    recorder: StreamRecorder
     pool: Pool
 
 
 WayMaker = Callable[[Making], Way]
-RecorderMaker = Callable[[Plan, EntityPlan, int], Recorder]
+RecorderMaker = Callable[[Plan, EntityPlan, int], CatalogRecorder]
 """Makes the recorder of an entity for an owner's epoch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One state to be captured, and what its way is made of; equal ones run on over a reload."""
+    """One state to be captured, and what its way is made of; equal ones run on over a reload.
+
+    `others` are states whose changes come with it, and their entities: one way notices them all.
+    """
 
     state: StateId
     entity: EntityPlan
     line: Line | None
+    others: tuple[tuple[StateId, EntityPlan], ...] = ()
 
     @property
     def lease(self) -> str:
         """The name of its lease."""
         state = self.state
         return f"capture {state.mesh} {state.entity} {state.kind} {state.server} {state.cursor}"
+
+    @property
+    def all(self) -> tuple[tuple[StateId, EntityPlan], ...]:
+        """Every state with its entity."""
+        return ((self.state, self.entity), *self.others)
 
 
 @dataclass(slots=True)
@@ -108,9 +125,9 @@ class Captures:
         """
         wanted = list(captured(plan)) if plan.mesh.events.capture else []
         tasks = [
-            Task(state, plan.entities[state.entity], lines.get(state.server))
-            for state in wanted
-            if state.kind in self.makers
+            Task(first, plan.entities[first.entity], lines.get(first.server), _with_entities(plan, others))
+            for first, *others in together(plan)
+            if plan.mesh.events.capture and first.kind in self.makers
         ]
         self._plan = plan
         self._tasks = {task.lease: task for task in tasks}
@@ -178,11 +195,12 @@ class Captures:
 
     async def _once(self, task: Task) -> str:
         """Run a way until it breaks off; returns a word for why."""
-        owned: states.Owned | None = None
+        owned: list[states.Owned] = []
         reason, text, status = "error", "it broke off; see the log", "failed"
         try:
-            owned = await states.take(self.pool, task.state, self.owner, self.key_id)
-            if owned.lost:
+            for state, _ in task.all:
+                owned.append(await states.take(self.pool, state, self.owner, self.key_id))
+            if any(each.lost for each in owned):
                 return "lost"
             await self._way(task, owned).run()
             reason, text = "ended", "the source ended the stream"
@@ -196,6 +214,8 @@ class Captures:
             reason = "key"
         except CaptureLost as lost:
             reason, text, status = "lost", str(lost), "lost"
+        except CaptureFailed as failed:
+            reason, text = "source", str(failed)
         except ReadFailed as failed:
             reason, text = "source", failed.code
         except Exception as error:  # noqa: BLE001 - whatever a source brings, the others go on
@@ -203,27 +223,31 @@ class Captures:
         await self._tell(task, owned, status, text)
         return reason
 
-    def _way(self, task: Task, owned: states.Owned) -> Way:
+    def _way(self, task: Task, owned: Sequence[states.Owned]) -> Way:
         plan = self._plan
         if plan is None:
             raise RuntimeError("a way is run before there is a plan")
-        recorder = Counting(self.recorder(plan, task.entity, owned.epoch), self.telemetry)
+        recorders = {
+            entity.address: self.recorder(plan, entity, each.epoch)
+            for (_, entity), each in zip(task.all, owned, strict=True)
+        }
+        recorder = Counting(Together(self.pool, recorders), self.telemetry)
         making = Making(plan, task.entity, task.state, task.line, recorder, self.pool)
         return self.makers[task.state.kind](making)
 
-    async def _tell(self, task: Task, owned: states.Owned | None, status: str, text: str) -> None:
+    async def _tell(self, task: Task, owned: Sequence[states.Owned], status: str, text: str) -> None:
         level = logging.ERROR if status == "lost" else logging.WARNING
         _LOG.log(level, "capture broke off: %s", text, extra={"entity": task.state.entity, "kind": task.state.kind})
-        if owned is not None:
+        for each in owned:
             with contextlib.suppress(CatalogUnavailable):
-                await states.tell(self.pool, owned, status, text)
+                await states.tell(self.pool, each, status, text)
 
 
 @dataclass(frozen=True, slots=True)
 class Counting:
     """A recorder that tells what it wrote."""
 
-    recorder: Recorder
+    recorder: StreamRecorder
     telemetry: Telemetry
 
     async def record(self, batch: Batch) -> Recorded:
@@ -231,8 +255,18 @@ class Counting:
         self.telemetry.captured(batch.state, done)
         return done
 
+    async def record_all(self, batches: Sequence[Batch]) -> Sequence[Recorded]:
+        done = await self.recorder.record_all(batches)
+        for batch, recorded in zip(batches, done, strict=True):
+            self.telemetry.captured(batch.state, recorded)
+        return done
+
     async def position(self, state: StateId) -> Mapping[str, object] | None:
         return await self.recorder.position(state)
 
     async def unseen(self, state: StateId, pass_id: str) -> int:
         return await self.recorder.unseen(state, pass_id)
+
+
+def _with_entities(plan: Plan, found: Sequence[StateId]) -> tuple[tuple[StateId, EntityPlan], ...]:
+    return tuple((state, plan.entities[state.entity]) for state in found)

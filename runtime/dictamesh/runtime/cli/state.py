@@ -13,13 +13,16 @@ from dictamesh.runtime.cli.common import add_format, config_of, entities_of, pla
 from dictamesh.runtime.cli.database import with_catalog
 from dictamesh.runtime.cli.exits import FINDINGS, FINE
 from dictamesh.runtime.cli.serve import data_dir_of
+from dictamesh.runtime.cli.slots import Dropping, slots_of
 from dictamesh.runtime.compile.plan import Plan
+from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.references import Resolver
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("verb", choices=["show", "reset"], help="show, or forget where a source stands")
     parser.add_argument("--entity", metavar="E", help="a type or product#Entity (default: all)")
+    parser.add_argument("--drop-slot", action="store_true", help="reset: drop replication slots at their sources, too")
     parser.add_argument("--data-dir", help="folder of the embedded PostgreSQL (default: ./.dictamesh)")
     add_format(parser)
     parser.set_defaults(run=run)
@@ -35,16 +38,38 @@ def run(options: argparse.Namespace) -> int:
     address = options.entity if removed else entities_of(plan, options.entity)[0].address if options.entity else None
 
     async def work(pool: Pool) -> tuple[int, list[Stand]]:
-        count = await reset(pool, plan.name, address) if options.verb == "reset" else 0
+        count = await _reset(pool, plan, address, dropping) if options.verb == "reset" else 0
         return count, await stands(pool, plan.name, address)
 
     resolver = Resolver(config_of(options).absolute().parent)
+    dropping = Dropping(plan, resolver) if options.drop_slot else None
     count, found = with_catalog("state", plan, data_dir_of(plan, options.data_dir), resolver, work)
     if options.format == "json":
         print_json([_as_json(each, plan) for each in found])
     else:
         print("\n".join(_told(found, plan, count if options.verb == "reset" else None)))
     return FINDINGS if any(each.status == "lost" for each in found) else FINE
+
+
+async def _reset(pool: Pool, plan: Plan, address: str | None, dropping: Dropping | None) -> int:
+    """Forget where sources stand; what shares a slot that is lost or dropped begins anew together.
+
+    A slot that would be left behind unknown has to be dropped with its state.
+    """
+    everybody = await stands(pool, plan.name)
+    mine = [each for each in everybody if address is None or each.entity == address]
+    slots = slots_of(mine)
+    shared = [each for each in everybody if slots_of([each]) and slots_of([each])[0] in slots]
+    if dropping is not None:
+        for server, slot, publication in slots:
+            await dropping.drop(server, slot, publication)
+    else:
+        for _, slot, _ in slots_of([each for each in mine if not _declared(each, plan)]):
+            raise StartFailed(f"the slot {slot} would be left behind at its source", "add --drop-slot")
+    if address is None:
+        return await reset(pool, plan.name)
+    also = {each.entity for each in shared if dropping is not None or each.status == "lost"}
+    return sum([await reset(pool, plan.name, each) for each in sorted({address, *also})])
 
 
 def _declared(stand: Stand, plan: Plan) -> bool:

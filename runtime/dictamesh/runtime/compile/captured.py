@@ -23,7 +23,7 @@ class Counted(NamedTuple):
 def counted(entity: EntityPlan) -> Iterator[Counted]:
     """Yield one for each way that an entity's spec declares.
 
-    A cursor counts for its table alone; a topic has a name of its own.
+    A cursor counts for its table alone, and so does a slot that has no name of its own; a topic has one.
     """
     changes, table = entity.changes, entity.source.physical_name
     if changes is None:
@@ -35,6 +35,7 @@ def counted(entity: EntityPlan) -> Iterator[Counted]:
     if changes.webhook is not None:
         yield Counted("webhook", entity.server, table)
     if changes.postgres is not None:
-        yield Counted("postgres", entity.server, table)
+        slot = changes.postgres.slot
+        yield Counted("postgres", entity.server, f"{slot}:{table}" if slot else table)
     if changes.kafka is not None:
         yield Counted("kafka", entity.server, changes.kafka.topic)

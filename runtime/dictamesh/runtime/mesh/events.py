@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everything of events in a running mesh, started and stopped together: changes noticed, published, consumed."""
 
+import asyncio
 import logging
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -9,17 +10,22 @@ from pathlib import Path
 from time import time
 from typing import Any
 
+from dictamesh.connectors.postgres.manifest import PostgresServer
 from dictamesh.runtime.adapters.records import RecordIds
 from dictamesh.runtime.adapters.surrogates import surrogates
 from dictamesh.runtime.bus.payload import PolicyPayloads
-from dictamesh.runtime.capture.contract import Kind, Recorded, Recorder, StateId
+from dictamesh.runtime.capture.contract import Kind, Recorded, StateId
 from dictamesh.runtime.capture.hashing import hashing_key, key_name
 from dictamesh.runtime.capture.kafka import kafka
 from dictamesh.runtime.capture.letters import KeptLetters
 from dictamesh.runtime.capture.poll import poll
+from dictamesh.runtime.capture.postgres.kept import kept
+from dictamesh.runtime.capture.postgres.lag import Lag
+from dictamesh.runtime.capture.postgres.making import postgres
 from dictamesh.runtime.capture.recorder import CatalogRecorder, DeadLetters
 from dictamesh.runtime.capture.running import Captures, WayMaker
 from dictamesh.runtime.capture.snapshot import snapshot
+from dictamesh.runtime.capture.state import stands
 from dictamesh.runtime.capture.webhook.building import receivers
 from dictamesh.runtime.capture.webhook.receiver import Receiver, Receivers
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
@@ -38,6 +44,7 @@ from dictamesh.runtime.mesh.world import World
 from dictamesh.runtime.observe.metrics import Metrics
 
 _LOG = logging.getLogger("dictamesh.mesh")
+_WATCH_SLOTS = 60.0
 
 
 @dataclass(slots=True)
@@ -67,11 +74,30 @@ class Events:
         makers: Mapping[Kind, WayMaker] = {
             "poll": poll,
             "snapshot": snapshot,
+            "postgres": postgres(self._dsn, Capturing(self.metrics).lagging),
             "kafka": kafka(lambda entity: brokers_of(self._world.plan, self.resolver, entity), self.schemas.schema),
         }
         self.captures = Captures(self.pool, makers, self.recorder, key_name(self.key), Capturing(self.metrics))
         await self.use(world)
-        return [self.captures.run()]
+        return [self.captures.run(), self._watch_slots()]
+
+    async def _watch_slots(self) -> None:
+        """Alarm while slots of removed products keep their sources' logs; louder once `slotKeep` is over."""
+        while True:
+            plan = self._world.plan
+            try:
+                left = kept(await stands(self.pool, plan.name), plan)
+            except CatalogUnavailable as error:
+                _LOG.warning("slots of removed products cannot be looked up", extra={"reason": str(error)})
+            else:
+                self.metrics.set("capture_slots_kept", len(left))
+                for each in left:
+                    level = logging.ERROR if each.overdue(plan.mesh.events.slot_keep) else logging.WARNING
+                    told = {"server": each.server, "reason": f"since {each.since.isoformat(timespec='seconds')}"}
+                    _LOG.log(
+                        level, "nobody reads the slot %s; 'state reset --drop-slot' drops it", each.slot, extra=told
+                    )
+            await asyncio.sleep(_WATCH_SLOTS)
 
     def check(self, plan: Plan) -> None:
         """See that a plan can be used: that its references lead to something; raises StartFailed."""
@@ -94,7 +120,7 @@ class Events:
         await self.receivers.close()
         await self.schemas.close()
 
-    def recorder(self, plan: Plan, entity: EntityPlan, epoch: int | None = None) -> Recorder:
+    def recorder(self, plan: Plan, entity: EntityPlan, epoch: int | None = None) -> CatalogRecorder:
         """Return what records changes of an entity; without an epoch it is nobody's alone, as for webhooks."""
         ids = self.ids(plan)
         made = CatalogRecorder(self.pool, plan, entity, ids, self.key, self.payload(plan), dead=self.dead_letters(plan))
@@ -105,6 +131,10 @@ class Events:
         if self._payload is None or self._payload.plan is not plan:
             self._payload = payload_maker(plan, self.resolver, self.data_dir)
         return self._payload
+
+    def _dsn(self, plan: Plan, server: str) -> str:
+        options = self.resolver.options(PostgresServer, plan.servers[server].options, f"servers.{server}")
+        return options.dsn
 
     def dead_letters(self, plan: Plan) -> DeadLetters:
         """Return what keeps bad records."""
@@ -149,6 +179,12 @@ class Capturing:
     def owning(self, state: StateId, *, owned: bool) -> None:
         """Tell whether this process captures a state."""
         self.metrics.set("capture_owned", float(owned), *_labels(state))
+
+    def lagging(self, product: str, server: str, lag: Lag) -> None:
+        """Tell how far a slot is behind its source, and how much of the source's log it keeps."""
+        self.metrics.set("capture_lag_bytes", lag.bytes, product, server)
+        self.metrics.set("capture_waiting_seconds", lag.seconds, product, server)
+        self.metrics.set("capture_slot_retained_bytes", lag.held, product, server)
 
 
 def _labels(state: StateId) -> tuple[str, str, str]:

@@ -108,6 +108,10 @@ METRICS: tuple[Metric, ...] = (
     _gauge("capture_owned", "1 where this process captures an entity.", *CAPTURE),
     _gauge("capture_last_success_seconds", "When a batch was written last, in seconds since 1970.", *CAPTURE),
     _gauge("capture_lag_seconds", "Age of the newest change of the last batch when it was written.", *CAPTURE),
+    _gauge("capture_lag_bytes", "Log of a source that is not recorded yet.", "product", "server"),
+    _gauge("capture_waiting_seconds", "Age of the last change taken from a slot while it waits.", "product", "server"),
+    _gauge("capture_slot_retained_bytes", "Log that a source keeps for a replication slot.", "product", "server"),
+    _gauge("capture_slots_kept", "Slots that no product reads any more; their sources keep log for them."),
     _gauge("ready", "1 while the process takes traffic."),
 )
 

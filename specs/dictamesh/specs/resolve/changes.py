@@ -208,14 +208,25 @@ def _check_slot(
     slots: dict[tuple[str, str], ResolvedEntity],
     findings: Findings,
 ) -> None:
-    """A slot moves on with whoever reads it, so that two readers would each miss what the other one saw."""
-    slot = changes.postgres.slot if changes.postgres is not None else None
-    if slot is None:
+    """A slot moves on with whoever reads it: entities of one product share theirs, two readers would miss changes."""
+    if changes.postgres is None:
         return
+    slot = changes.postgres.slot or f"={entity.product.name}"  # `=` begins no name: the one that is made here
     earlier = slots.setdefault((entity.server.id, slot), entity)
-    if earlier is not entity:
+    if earlier.product is not entity.product:
         message = f"the slot '{slot}' is read for {earlier.address} already"
-        findings.error("DM147", site / "postgres" / "slot", message, "Leave 'slot' out, or name another.")
+        hint = "Leave 'slot' out, or name another: only entities of one product share one."
+        findings.error("DM147", site / "postgres" / "slot", message, hint)
+    elif _publication(earlier) != changes.postgres.publication:
+        here = site / "postgres"
+        place = here / "publication" if changes.postgres.publication else here.key_span
+        message = f"{earlier.address} shares the slot and has another publication, and a slot streams one"
+        findings.error("DM160", place, message, "Name the same 'publication' at both, or another 'slot'.")
+
+
+def _publication(entity: ResolvedEntity) -> str | None:
+    changes = entity.binding.changes
+    return changes.postgres.publication if changes is not None and changes.postgres is not None else None
 
 
 def _check_port(

@@ -201,4 +201,10 @@ CODES: tuple[Code, ...] = (
         "Names of headers that nobody can send, or a word that means two kinds of change.",
         "Correct the key.",
     ),
+    Code(
+        "DM160",
+        "slot of two publications",
+        "Entities of one product share a replication slot, and a slot streams one publication.",
+        "Name the same `publication` at all of them, or another `slot`.",
+    ),
 )
