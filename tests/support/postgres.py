@@ -56,7 +56,7 @@ def postgres15_dsn() -> Iterator[str]:
     if given:
         yield given
         return
-    programs = _programs_of_15()
+    programs = programs_of_15()
     if programs is None:
         reason = "no PostgreSQL 15: set DICTAMESH_TEST_POSTGRES or install postgresql-15"
         if os.environ.get("CI") == "true":
@@ -79,7 +79,7 @@ def fresh_database(dsn: str) -> Iterator[str]:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
-def _programs_of_15() -> Path | None:
+def programs_of_15() -> Path | None:
     found = shutil.which("postgres")
     for folder in (_PROGRAMS_15, Path(found).resolve().parent if found else None):
         if folder is None or not (folder / "initdb").exists() or not (folder / "postgres").exists():

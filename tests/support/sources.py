@@ -23,7 +23,7 @@ from dictamesh.runtime.catalog import embedded
 from dictamesh.runtime.catalog.binaries import Binaries, binaries_for
 from dictamesh.runtime.catalog.layout import SERVER_UID, Layout, remove_socket_folder, socket_folder
 from dictamesh.runtime.catalog.processes import spawn, stop_leftovers
-from tests.support.postgres import _programs_of_15
+from tests.support.postgres import programs_of_15
 
 _SETTINGS = """
 wal_level = logical
@@ -128,7 +128,7 @@ def source18() -> Iterator[Source]:
 @pytest.fixture(scope="module")
 def source15() -> Iterator[Source]:
     """A PostgreSQL 15 of this machine."""
-    programs = _programs_of_15()
+    programs = programs_of_15()
     if programs is None:
         reason = "no PostgreSQL 15: install postgresql-15"
         if os.environ.get("CI") == "true":

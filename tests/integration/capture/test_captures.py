@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from dictamesh.runtime.capture import state as states
-from dictamesh.runtime.capture.contract import Recorded, Recorder, StateId
+from dictamesh.runtime.capture.contract import CaptureLost, Recorded, Recorder, StateId
 from dictamesh.runtime.capture.hashing import key_name
 from dictamesh.runtime.capture.poll import poll
-from dictamesh.runtime.capture.running import CaptureLost, Captures, Making
+from dictamesh.runtime.capture.running import Captures, Making
 from dictamesh.runtime.capture.snapshot import snapshot
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.compile.plan import EntityPlan, Plan

@@ -17,10 +17,9 @@ from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from dictamesh.runtime.adapters.ask import ReadFailed
 from dictamesh.runtime.bus.registry import SchemaRegistry
-from dictamesh.runtime.capture.contract import Batch
+from dictamesh.runtime.capture.contract import Batch, CaptureLost
 from dictamesh.runtime.capture.kafka import KafkaWay, offsets_of
 from dictamesh.runtime.capture.messages import MessageReader
-from dictamesh.runtime.capture.running import CaptureLost
 from dictamesh.runtime.capture.states_of import states_of
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import EntityPlan

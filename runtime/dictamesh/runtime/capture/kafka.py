@@ -8,9 +8,10 @@ from time import monotonic
 from typing import Any
 
 from dictamesh.runtime.adapters.ask import ReadFailed
-from dictamesh.runtime.capture.contract import Bad, Batch, CaptureLost, Making, Recorder, Seen, StateId, Way
+from dictamesh.runtime.capture.contract import Bad, Batch, CaptureLost, Recorder, Seen, StateId, Way
 from dictamesh.runtime.capture.kafka_client import BEGINNING, NotHeld, Record, TopicReader, Unreachable
 from dictamesh.runtime.capture.messages import Message, MessageReader, Schemas
+from dictamesh.runtime.capture.running import Making
 from dictamesh.runtime.compile.plan import EntityPlan
 
 _AT_ONCE = 500  # messages of one batch
