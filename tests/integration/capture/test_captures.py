@@ -117,7 +117,7 @@ async def test_what_is_lost_waits_for_a_person(mesh: Mesh) -> None:
             self.state = making.state
 
         async def run(self) -> None:
-            raise CaptureLost("the slot is gone")
+            raise CaptureLost("the slot is gone", "reset it")
 
     mesh.plan = plan_of(SNAPSHOT, **FAST)
     heard = Heard()
