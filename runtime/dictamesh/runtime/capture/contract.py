@@ -96,13 +96,13 @@ class Ousted(Exception):  # noqa: N818 - the name says what is the case
 class CaptureFailed(Exception):  # noqa: N818 - the name says what is the case
     """A source cannot be followed as it is now: a text of ours, `cure` says what helps. It is tried again."""
 
-    def __init__(self, message: str, cure: str) -> None:
+    def __init__(self, message: str, cure: str = "") -> None:
         super().__init__(message, cure)
         self.message = message
         self.cure = cure
 
     def __str__(self) -> str:
-        return f"{self.message}; {self.cure}"
+        return f"{self.message}; {self.cure}" if self.cure else self.message
 
 
 class CaptureLost(CaptureFailed):
