@@ -13,12 +13,12 @@ import uvloop
 from dictamesh.runtime.adapters.records import RecordIds
 from dictamesh.runtime.adapters.surrogates import Surrogates
 from dictamesh.runtime.capture.contract import Batch, Seen
-from dictamesh.runtime.capture.making import NoPayload
 from dictamesh.runtime.capture.recorder import CatalogRecorder
 from dictamesh.runtime.capture.states_of import states_of
 from dictamesh.runtime.catalog.cluster import start
 from dictamesh.runtime.catalog.migrate import up
 from dictamesh.runtime.catalog.pool import Pool, PoolSettings, open_pool
+from dictamesh.runtime.events.payload import NoPayload
 from dictamesh.runtime.mesh.build import build
 from dictamesh.specs.documents import Memory
 from tests.bench.figures import Figure

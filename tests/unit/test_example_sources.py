@@ -549,6 +549,14 @@ def test_run_says_in_one_line_why_it_cannot_start(run_here, environ, message):
 
 def test_demo_keys_are_marked_as_such():
     keys = {path.name: path.read_text().strip() for path in (ROOT / "examples/keys").iterdir() if path.suffix != ".md"}
-    assert set(keys) == {"support.key", "analyst.key", "steward.key", "cms.token", "shop.key", "pepper.key"}
+    assert set(keys) == {
+        "support.key",
+        "analyst.key",
+        "steward.key",
+        "cms.token",
+        "shop.key",
+        "shop-webhook.key",
+        "pepper.key",
+    }
     assert all(text.startswith("demo-") and "not-a-secret" in text for text in keys.values())
     assert len(keys["pepper.key"]) >= 32
