@@ -74,7 +74,10 @@ class Place:
 
     def real(self, text: str) -> str:
         """The command of a document with the ports that were free."""
-        return text.replace("http://127.0.0.1:8080", self.runtime.url)
+        text = text.replace("http://127.0.0.1:8080", self.runtime.url)
+        for name, usual in SOURCES.items():
+            text = text.replace(usual, self.environment[name])
+        return text
 
 
 async def rewritten(text: str) -> str:
