@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dictamesh.runtime.adapters.keys import json_form
-from dictamesh.runtime.bus.codec import Codec, Misfit, decode, parsed
+from dictamesh.runtime.bus.codec import Codec, Misfit, codec_of, decode, parsed
 from dictamesh.runtime.bus.encoding import writer
 from dictamesh.runtime.compile.avro import envelope
 from dictamesh.specs.types import (
@@ -49,7 +49,8 @@ TYPES = {
     "homes": Type(Kind.ARRAY, item=ADDRESS),
 }
 SCHEMA = envelope("Thing", [SimpleNamespace(name=name, type=kind) for name, kind in TYPES.items()])
-CODEC = Codec(writer(SCHEMA))
+CODEC = codec_of(SCHEMA)
+GENERAL = Codec(writer(SCHEMA))
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 moments = st.datetimes(timezones=st.just(UTC))
 address = st.fixed_dictionaries({"city": st.none() | texts, "since": st.none() | st.dates()})
@@ -115,6 +116,7 @@ def test_what_is_written_is_what_fastavro_writes_and_reads(value: dict[str, Any]
     theirs = io.BytesIO()
     fastavro.schemaless_writer(theirs, fastavro.parse_schema(SCHEMA), value)
     assert written[5:] == theirs.getvalue()
+    assert GENERAL.encode(plain(value), 7) == written
     assert decode(written, parsed(SCHEMA)) == plain(value)
 
 

@@ -6,7 +6,7 @@ import functools
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its typed package does not say what it exports
@@ -39,8 +39,7 @@ class BusUnavailable(Exception):  # noqa: N818 - the name says what is the case
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """What is produced; `value` None is a tombstone."""
 
     topic: str

@@ -5,12 +5,14 @@ import io
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import fastavro
 import orjson
 
 from dictamesh.runtime.adapters.keys import json_form
+from dictamesh.runtime.bus.compiled_writer import REFUSED, Fast, fast_writer
 from dictamesh.runtime.bus.encoding import Misplaced, Write, writer
 from dictamesh.runtime.compile.plan import EntityPlan
 from dictamesh.specs.types import Kind
@@ -27,15 +29,24 @@ class Misfit(ValueError):  # noqa: N818 - the state of an event
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """Writes the events of one topic; `json` are fields of the payload that are JSON and travel as text."""
+    """Writes the events of one topic; `json` are fields of the payload that are JSON and travel as text.
+
+    What `fast` refuses `write` writes, or says what is wrong with it.
+    """
 
     write: Write = field(repr=False)
     json: tuple[str, ...] = ()
+    fast: Fast | None = field(default=None, repr=False)
 
     def encode(self, envelope: Mapping[str, Any], schema_id: int) -> bytes:
         """Return the message of an envelope; raises Misfit."""
         if self.json and envelope.get("payload"):
             envelope = {**envelope, "payload": self._as_text(envelope["payload"])}
+        if self.fast is not None:
+            try:
+                return self.fast(envelope, _head(schema_id)).encode("latin-1")
+            except REFUSED:
+                pass
         out = [_HEAD.pack(MAGIC, schema_id)]
         try:
             self.write(envelope, out)
@@ -50,7 +61,17 @@ class Codec:
 
 def codec(entity: EntityPlan) -> Codec:
     """Return the codec of an entity's topic."""
-    return Codec(writer(entity.avro), tuple(each.name for each in entity.fields if each.type.kind is Kind.JSON))
+    return codec_of(entity.avro, tuple(each.name for each in entity.fields if each.type.kind is Kind.JSON))
+
+
+def codec_of(schema: Mapping[str, Any], json: tuple[str, ...] = ()) -> Codec:
+    """Return the codec of a schema of ours; raises ValueError for another."""
+    return Codec(writer(schema), json, fast_writer(schema))
+
+
+@lru_cache(1024)
+def _head(schema_id: int) -> str:
+    return _HEAD.pack(MAGIC, schema_id).decode("latin-1")
 
 
 def parsed(schema: Mapping[str, Any]) -> Any:

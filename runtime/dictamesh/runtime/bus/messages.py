@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import orjson
 
 from dictamesh.runtime.bus.client import Headers, Message
-from dictamesh.runtime.bus.codec import Codec, Misfit, codec
-from dictamesh.runtime.bus.encoding import writer
+from dictamesh.runtime.bus.codec import Codec, Misfit, codec, codec_of
 from dictamesh.runtime.bus.topics import Wanted
+from dictamesh.runtime.compile.avro import EVENT_TYPES
 from dictamesh.runtime.compile.system_topics import SCHEMA
 
 AVRO, JSON = b"application/avro", b"application/json"
@@ -48,14 +48,13 @@ class Outgoing:
     codec: Codec = field(repr=False)
     schema_id: int | None
     largest: int  # bytes of a message
-    common: Headers = field(repr=False)
-    types: dict[str, bytes] = field(repr=False)
+    common: dict[str, Headers] = field(repr=False)  # by type of event
 
     def messages(self, row: Row) -> list[Message]:
         """Return the message of an event, and the tombstone that follows it; raises Misfit."""
         envelope = row.envelope
-        headers = self._headers(row.key, envelope)
         value = self._value(envelope)
+        headers = self._headers(row.key, envelope)
         key = row.key.encode()
         if len(value) + len(key) + 1024 > self.largest:
             raise Misfit("the event is larger than a message may be")
@@ -71,28 +70,20 @@ class Outgoing:
         return orjson.dumps(envelope)
 
     def _headers(self, key: str, envelope: dict[str, Any]) -> Headers:
-        kind, at = envelope["event_type"], envelope["trace_context"]
-        trace, span = at["trace_id"], at["span_id"]
-        headers: Headers = [
-            *self.common,
+        at = envelope["trace_context"]
+        return [
+            *self.common[envelope["event_type"]],
             ("ce_id", envelope["event_id"]),
-            ("ce_type", self.types.get(kind, kind)),
             ("ce_time", _moment(envelope["timestamp"])),
             ("ce_subject", key),
-            ("event-type", kind),
-            ("trace-id", trace),
-            ("span-id", span),
+            *_traced(at["trace_id"], at["span_id"]),
         ]
-        place = f"{trace}-{span}"
-        if _PLACE.match(place):
-            headers.append(("traceparent", f"00-{place}-01"))
-        return headers
 
 
 def outgoing(mesh: str, version: str, topic: Wanted, schema_id: int | None, largest: int) -> Outgoing:
     """Return how events of a topic become messages; `version` is that of the product."""
     entity = topic.entity
-    made = codec(entity) if entity is not None else Codec(writer(SCHEMA))
+    made = codec(entity) if entity is not None else codec_of(SCHEMA)
     source = f"/{mesh}/{entity.product}/{entity.name}" if entity is not None else f"/{mesh}/system"
     name = entity.name if entity is not None else "System"
     common: Headers = [
@@ -101,8 +92,11 @@ def outgoing(mesh: str, version: str, topic: Wanted, schema_id: int | None, larg
         ("content-type", AVRO if schema_id is not None else JSON),
         ("event-version", version.encode()),
     ]
-    types = {kind: f"{TYPE}.{name}.{kind}".encode() for kind in ("CREATED", "UPDATED", "DELETED", "ARCHIVED")}
-    return Outgoing(topic, made, schema_id, largest, common, types)
+    kinds: dict[str, Headers] = {
+        kind: [*common, ("ce_type", f"{TYPE}.{name}.{kind}".encode()), ("event-type", kind.encode())]
+        for kind in EVENT_TYPES
+    }
+    return Outgoing(topic, made, schema_id, largest, kinds)
 
 
 def written(ways: dict[str, Outgoing], rows: Iterable[Row]) -> tuple[list[Message], list[Rejected]]:
@@ -117,6 +111,13 @@ def written(ways: dict[str, Outgoing], rows: Iterable[Row]) -> tuple[list[Messag
         except (KeyError, TypeError, AttributeError):
             rejected.append(Rejected(row, "SCHEMA_INVALID", "the event is no envelope"))
     return messages, rejected
+
+
+@lru_cache(1024)  # events of one transaction share it
+def _traced(trace: str, span: str) -> tuple[tuple[str, bytes], ...]:
+    place = f"{trace}-{span}"
+    own = ("trace-id", trace.encode()), ("span-id", span.encode())
+    return (*own, ("traceparent", f"00-{place}-01".encode())) if _PLACE.match(place) else own
 
 
 def _moment(milliseconds: int) -> str:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Publishes the event log to Kafka: in order per partition, at least once, by one replica at a time (MC-5, EV-13).
 
-A page is read and encoded while the brokers take the one before it. A position moves once the brokers have all before
-it.
+A page is encoded while the brokers take the one before it and the database gives the one after it. A position moves
+once the brokers have all before it.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ from psycopg.rows import TupleRow
 
 from dictamesh.runtime.bus.client import Failure, Message, Sender
 from dictamesh.runtime.bus.messages import Outgoing, Rejected, Row, written
-from dictamesh.runtime.bus.offsets import Overtaken, Place, advance, page, reading, standing
+from dictamesh.runtime.bus.offsets import Found, Overtaken, Place, advance, find, reading, standing
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.lease import leased
 from dictamesh.runtime.catalog.pool import Pool
@@ -90,6 +91,7 @@ class Relay:
     every: float = 2.0
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     _positions: dict[Place, int] = field(default_factory=dict, init=False)
+    _coming: asyncio.Task["_Found | None"] | None = field(default=None, init=False)  # the page after the next
     _careful: set[Place] = field(default_factory=set, init=False)  # one event at a time, to find the poison
 
     async def run(self) -> None:
@@ -128,26 +130,42 @@ class Relay:
 
         Raises `CatalogUnavailable`, Overtaken, and RuntimeError for a producer of no use.
         """
-        async with _connected(self.pool) as connection:
-            under_way: _Page | None = None
-            count = 0
+        async with _connected(self.pool) as ask:
             self._positions.clear()
-            while True:
-                self.woken.clear()
-                found = await self._next(connection)
-                before, under_way = under_way, None
-                if before is not None and await self._settle(sender, before):
-                    self._positions.clear()
-                    await asyncio.sleep(_AFTER_FAILURE)
-                elif found is not None:
-                    await asyncio.to_thread(sender.send, found.messages)
-                    under_way = found
-                    count += len(found.rows)
-                elif before is None:
-                    if once:
-                        return count
-                    self._positions.clear()  # whoever sets them is heard
-                    await self._rest()
+            try:
+                return await self._pages(ask, sender, once=once)
+            finally:
+                coming, self._coming = self._coming, None
+                if coming is not None:
+                    coming.cancel()
+                    await asyncio.gather(coming, return_exceptions=True)
+
+    async def _pages(self, ask: "_Ask", sender: Sender, *, once: bool) -> int:
+        under_way: _Page | None = None
+        count = 0
+        while True:
+            self.woken.clear()
+            found = await self._next(ask)
+            before, under_way = under_way, None
+            if before is not None and await self._settle(sender, before):
+                await self._anew()
+                await asyncio.sleep(_AFTER_FAILURE)
+            elif found is not None:
+                await asyncio.to_thread(sender.send, found.messages)
+                under_way = found
+                count += len(found.rows)
+            elif before is None:
+                if once:
+                    return count
+                await self._anew()  # whoever sets positions is heard
+                await self._rest()
+
+    async def _anew(self) -> None:
+        """Forget what was read, and where it ended."""
+        coming, self._coming = self._coming, None
+        if coming is not None:
+            await coming
+        self._positions.clear()
 
     async def _rest(self) -> None:
         try:
@@ -156,8 +174,17 @@ class Relay:
         except TimeoutError:
             pass
 
-    async def _next(self, connection: psycopg.Connection[TupleRow]) -> _Page | None:
+    async def _next(self, ask: "_Ask") -> _Page | None:
         """The next page, encoded; None where all is published or under way."""
+        coming, self._coming = self._coming, None
+        found = await (coming if coming is not None else self._found(ask))
+        if found is None:
+            return None
+        self._coming = asyncio.ensure_future(self._found(ask))
+        return await asyncio.to_thread(_encoded, found)
+
+    async def _found(self, ask: "_Ask") -> "_Found | None":
+        """Events behind those found before; None where there are none."""
         ways = self.ways()
         heads = await standing(self.pool, self.mesh, ways)
         for place, (at, _) in heads.items():
@@ -170,12 +197,11 @@ class Relay:
         if not behind:
             return None
         share = max(_PAGE // len(behind), _LEAST)
-        limits = {place: 1 if place in self._careful else share for place in behind}
+        found = await ask(behind, {place: 1 if place in self._careful else share for place in behind})
         # nothing there: retention took away what lay between
-        after = {place: heads[place][1] for place in behind}
-        found = await asyncio.to_thread(_read, connection, ways, behind, after, limits)
-        self._positions.update(found.after)
-        return found
+        after = {place: heads[place][1] for place in behind} | found.ends()
+        self._positions.update(after)
+        return _Found(ways, found, behind, after)
 
     async def _settle(self, sender: Sender, done: _Page) -> bool:
         """Wait until the brokers have a page, and move on; True where some of it failed and is to be sent again."""
@@ -223,27 +249,37 @@ class Relay:
         self.told.published(rows)
 
 
-def _read(
-    connection: psycopg.Connection[TupleRow],
-    ways: dict[str, Outgoing],
-    before: dict[Place, int],
-    after: dict[Place, int],
-    limits: dict[Place, int],
-) -> _Page:
+_Ask = Callable[[dict[Place, int], dict[Place, int]], Awaitable[Found]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Events that are to be encoded."""
+
+    ways: dict[str, Outgoing]
+    events: Found
+    before: dict[Place, int]
+    after: dict[Place, int]
+
+
+def _encoded(found: _Found) -> _Page:
     with uncollected():
-        rows = page(connection, before, limits)
-        for row in rows:
-            after[row.topic, row.partition] = row.offset + 1
-        messages, rejected = written(ways, rows)
-    return _Page(rows, messages, rejected, before, after)
+        rows = found.events.rows()
+        messages, rejected = written(found.ways, rows)
+    return _Page(rows, messages, rejected, found.before, found.after)
 
 
 @contextlib.asynccontextmanager
-async def _connected(pool: Pool) -> AsyncIterator[psycopg.Connection[TupleRow]]:
-    """A connection for a thread; closed in one, too, once what it does is done."""
+async def _connected(pool: Pool) -> AsyncIterator[_Ask]:
+    """A connection on a thread of its own, which closes it, too, once what it does is done."""
+    loop = asyncio.get_running_loop()
+    own = ThreadPoolExecutor(1, "dictamesh-relay")
     opened = reading(pool)
-    connection = await asyncio.to_thread(opened.__enter__)
     try:
-        yield connection
+        connection = await loop.run_in_executor(own, opened.__enter__)
+        try:
+            yield lambda positions, limits: loop.run_in_executor(own, find, connection, positions, limits)
+        finally:
+            await loop.run_in_executor(own, opened.__exit__, None, None, None)
     finally:
-        await asyncio.to_thread(opened.__exit__, None, None, None)
+        own.shutdown(wait=False)

@@ -6,6 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 
 from dictamesh.runtime.bus.messages import Row
 from dictamesh.runtime.bus.topics import Drift, Wanted
@@ -13,6 +15,7 @@ from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.observe.metrics import Metrics
 
 _LOG = logging.getLogger("dictamesh.bus")
+_TOPIC = attrgetter("topic")
 _REASONS = ("registry", "schema", "broker", "topic")
 
 
@@ -37,13 +40,13 @@ class BusMetrics:
 
     def published(self, rows: Sequence[Row]) -> None:
         now = time.time()
-        for topic, count in Counter(row.topic for row in rows).items():
-            self.metrics.count("events_published_total", topic, "published", by=count)
         oldest: dict[str, int] = {}
-        for row in rows:
-            product = self._products.get(row.topic)
+        for topic, of_topic in groupby(rows, _TOPIC):
+            times = [row.envelope["timestamp"] for row in of_topic]
+            self.metrics.count("events_published_total", topic, "published", by=len(times))
+            product = self._products.get(topic)
             if product is not None:
-                oldest[product] = min(oldest.get(product, row.envelope["timestamp"]), row.envelope["timestamp"])
+                oldest[product] = min(oldest.get(product, times[0]), *times)
         for product, at in oldest.items():
             self.metrics.set("freshness_seconds", max(now - at / 1000, 0.0), product)
 
