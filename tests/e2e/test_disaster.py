@@ -124,6 +124,8 @@ class Scene:
             broker, schemas = self.broker, self.registry
             found["broker"] = lambda seconds: self._server(broker, seconds)
             found["registry"] = lambda seconds: self._server(schemas, seconds)
+            found["broker hangs"] = lambda seconds: self._hang(broker, seconds)
+            found["registry hangs"] = lambda seconds: self._hang(schemas, seconds)
         return found
 
     async def _replica(self, name: str, seconds: float) -> None:
@@ -138,6 +140,11 @@ class Scene:
         await asyncio.to_thread(server.kill)
         await asyncio.sleep(seconds)
         await asyncio.to_thread(server.start)
+
+    async def _hang(self, server: Service, seconds: float) -> None:
+        server.pause()
+        await asyncio.sleep(seconds * 2)
+        server.go_on()
 
     async def _cut(self, name: str, seconds: float) -> None:
         await asyncio.to_thread(self.links[name].cut)
@@ -179,7 +186,9 @@ def _scene(folder: Path, stack: ExitStack, *, published: bool) -> Scene:
     if published:
         scripts = services_folder()
         assert scripts is not None
-        found.broker, found.kafka = kafka(scripts, folder / "services")
+        found.broker, found.kafka, way = kafka(scripts, folder / "services", proxy)
+        assert way is not None
+        links["broker"] = way
         found.registry, url = registry(scripts, folder / "services")
         for service in (found.broker, found.registry):
             service.start()
