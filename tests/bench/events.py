@@ -22,7 +22,17 @@ from tests.e2e.disaster import parts
 from tests.support.running import ROOT
 from tests.support.services import KAFKA, SERVICES, TOXIPROXY
 
-TOLD = ("| ", "- ", "seed ", "log ", "kafka ", "replaced ", "FAILED", "ERROR")  # how lines of a summary begin
+TOLD = (
+    "| ",
+    "- ",
+    "seed ",
+    "log ",
+    "kafka ",
+    "owners ",
+    "replaced ",
+    "FAILED",
+    "ERROR",
+)  # how lines of a summary begin
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.disaster.parts import Link, Postgres, Service, kafka, link, registry, services_folder
-from tests.e2e.disaster.replayed import Replayed, Told, of_kafka, of_log, replayed
+from tests.e2e.disaster.replayed import Replayed, Told, of_kafka, of_log, owners, replayed
 from tests.e2e.disaster.writers import Writers
 from tests.support.running import Runtime, spawn
 from tests.support.services import address
@@ -265,6 +265,10 @@ async def settled(scene: Scene, writers: Writers, seed: int) -> None:
                 await asyncio.sleep(1.0)
             print(f"{bus} {table}: {found.events} events, {found.doubled} again, {len(rows)} rows, 0 differ")
             assert found.faults == [], f"seed {seed}, {bus}: {found.faults[:5]}"
+    for table in ("ledger", "plain"):
+        captured = owners(scene.catalog.dsn, f"finance.{table}")
+        assert captured == sorted(set(captured)), f"seed {seed}: two owners wrote at once: {captured}"
+        print(f"owners of {table}: {len(captured)}, one after the other")
 
 
 def differences(table: str, found: Replayed, rows: Mapping[str, Mapping[str, Any]]) -> list[object]:
