@@ -1,33 +1,222 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same changes through Debezium and through us, side by side: throughput, processor time, memory, latency.
+"""The same changes through Debezium and through us, from the commit in the source to the message at the broker.
 
-``python -m tests.bench.debezium [CHANGES]``. Needs Kafka Connect with Debezium's PostgreSQL connector and its broker:
-``DICTAMESH_TEST_CONNECT`` (http://...), ``DICTAMESH_TEST_KAFKA`` (host:port), ``DICTAMESH_TEST_CONNECT_PID`` (number of
-the worker's process, for processor time and memory). Each has a source of its own, one after the other, so that none
-disturbs the other. A change is there when it is in the broker, or in the event log.
+``python -m tests.bench.debezium [CHANGES]`` starts a Kafka, a schema registry and a Kafka Connect with Debezium from
+the folder ``DICTAMESH_TEST_SERVICES``, and a `dictamesh-runtime` as its users do. Each follows a PostgreSQL of its own,
+one after the other, so that none disturbs the other. First 1,000 changes come a second, then a backlog is drained. When
+a message was appended is told by the broker, when its change was committed by the source.
+
+We write Avro by the registry with the whole row. Debezium, whose converters for Avro come from another vendor, writes
+JSON without schemas, and looks for changes every 50 ms instead of every 500. Its worker has exactly-once delivery on,
+as the script sets it; a message counts from when it is appended, not from when its transaction ends.
 """
 
 import asyncio
+import contextlib
 import json
-import os
-import socket
 import sys
+import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import psycopg
-from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from tests.bench import processes
-from tests.bench.logical import TABLE, Costs, backlog, measured, steadily
-from tests.support.postgres import fresh_database
+from tests.bench.logical import TABLE, backlog, steadily
+from tests.e2e.disaster import parts
+from tests.e2e.disaster.replayed import Schemas
+from tests.support.running import Runtime, start
 from tests.support.sources import Source, running
 
-STEADY = 10.0  # seconds
-_NEEDED = ("DICTAMESH_TEST_CONNECT", "DICTAMESH_TEST_KAFKA", "DICTAMESH_TEST_CONNECT_PID")
+CHANGES = 50_000
+STEADY, WARM = 20.0, 5.0  # seconds; the first of them do not count
+PATIENCE = 180.0
+TOGETHER = 5  # changes in a transaction
+END = "the-end"
+MESH = """
+apiVersion: dictamesh/v1
+kind: Mesh
+name: bench
+include: [taxonomy.yaml, orders.yaml]
+servers:
+  erp: {type: postgres, dsn: "${env:ERP_DSN}"}
+catalog: {dsn: "${env:CATALOG_DSN}"}
+security: {keys: {audit: "${env:AUDIT_KEY}"}}
+audit: {key: audit}
+events: {kafka: {bootstrap: "${env:KAFKA}", replication: 1}, registry: {url: "${env:REGISTRY}"}}
+"""
+TAXONOMY = "apiVersion: dictamesh/v1\nkind: Taxonomy\ntiers: [public, internal, confidential, restricted]\n"
+ORDERS = """
+apiVersion: dictamesh/v1
+kind: DataProduct
+id: orders
+name: orders
+version: 1.0.0
+status: active
+domain: sales
+schema:
+  - name: Order
+    physicalName: bench_orders
+    properties:
+      - {name: id, logicalType: string, primaryKey: true, required: true, classification: public}
+      - {name: customer, logicalType: string, classification: public}
+      - {name: status, logicalType: string, classification: public}
+      - {name: note, logicalType: string, classification: public}
+      - {name: quantity, logicalType: integer, classification: public}
+      - {name: cents, logicalType: integer, classification: public}
+      - {name: store, logicalType: string, classification: public}
+      - {name: created_at, logicalType: timestamp, classification: public}
+      - {name: changed_at, logicalType: timestamp, classification: public}
+source:
+  server: erp
+  Order: {changes: {postgres: {}}}
+output:
+  Order: {topic: sales.order, partitions: 1, payload: all}
+"""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Of one side: `own` and `catalog` are processor time per change in us, `peak` is in MiB, p50 and p99 in ms."""
+
+    name: str
+    changes: int
+    seconds: float
+    own: float
+    catalog: float
+    peak: float
+    rate: float
+    p50: float
+    p99: float
+
+    def row(self) -> tuple[str, ...]:
+        both = self.own + self.catalog
+        return (
+            self.name,
+            f"{self.changes / self.seconds:,.0f}",
+            f"{self.own:.0f}",
+            f"{1e6 / self.own:,.0f}",
+            f"{self.catalog:.0f}" if self.catalog else "",
+            f"{1e6 / both:,.0f}",
+            f"{self.rate:,.0f}",
+            f"{self.p50:.1f}",
+            f"{self.p99:.1f}",
+            f"{self.peak:.0f}",
+        )
+
+
+HEADER = (
+    "from commit to broker",
+    "drained/s",
+    "CPU us",
+    "per core/s",
+    "catalog CPU us",
+    "with it, per core/s",
+    "steady/s",
+    "p50 ms",
+    "p99 ms",
+    "peak MiB",
+)
+
+
+@dataclass
+class Heard:
+    """What a topic of one partition takes: when each message was appended in ms, its key, its value."""
+
+    kafka: str
+    topic: str
+    messages: list[tuple[int, bytes, bytes]] = field(default_factory=list)
+    _ended: threading.Event = field(default_factory=threading.Event)
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator["Heard"]:
+        thread = threading.Thread(target=self._listen)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._ended.set()
+            thread.join()
+
+    def _listen(self) -> None:
+        consumer = Consumer({"bootstrap.servers": self.kafka, "group.id": "bench", "enable.auto.commit": False})
+        consumer.assign([TopicPartition(self.topic, 0, 0)])
+        while not self._ended.is_set():
+            for message in consumer.consume(1000, 0.05):
+                assert message.error() is None, message.error()
+                if message.value() is not None:  # a tombstone follows its event
+                    kind, at = message.timestamp()
+                    assert kind == TIMESTAMP_LOG_APPEND_TIME
+                    self.messages.append((at, message.key(), message.value()))
+        consumer.close()
+
+    def until(self, key: str, since: int = 0) -> None:
+        """Wait for the first message of a key from a place on."""
+        wanted, at = key.encode(), since
+
+        def met() -> bool:
+            nonlocal at
+            begin, at = at, len(self.messages)
+            return any(wanted in each[1] for each in self.messages[begin:at])
+
+        _until(met)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of both: how its flow is stopped and taken up, and which processes are its own."""
+
+    name: str
+    stop: Callable[[], None]
+    resume: Callable[[], None]
+    own: Callable[[], int]
+    catalog: int | None
+    committed: Callable[[bytes], float]
+    """The time of a message's commit, in ms since 1970."""
+
+
+def measured(side: Side, source: Source, heard: Heard, changes: int) -> Costs:
+    """Measure a side that streams: a steady rate first, then what has gathered while it stood."""
+    warm = steadily(source.dsn, WARM, changes, TOGETHER)
+    since = len(heard.messages)
+    made = steadily(source.dsn, STEADY, changes + warm, TOGETHER)
+    _mark(source, "steady")
+    heard.until(f"{END}-steady", since)
+    steady = heard.messages[since:]
+    times = sorted(at - side.committed(value) for at, key, value in steady if END.encode() not in key)
+    assert len(times) >= made * 0.9, f"{len(times)} of {made} changes"
+    peak = processes.peak(side.own())
+    side.stop()
+    backlog(source.dsn, changes)
+    _mark(source, "backlog")
+    since = len(heard.messages)
+    side.resume()
+    _until(lambda: len(heard.messages) > since)
+    pids = [side.own(), *([side.catalog] if side.catalog is not None else [])]
+    before = [processes.cpu(pid) for pid in pids]
+    heard.until(f"{END}-backlog", since)
+    used = [processes.cpu(pid) - start for pid, start in zip(pids, before, strict=True)]
+    taken = heard.messages[since:]
+    count = len(taken)
+    own, catalog = (each / count * 1e6 for each in (*used, 0.0)[:2])
+    seconds = (taken[-1][0] - taken[0][0]) / 1000
+    peak = max(peak, processes.peak(side.own())) / 2**20
+    p50, p99 = (times[int(len(times) * share)] for share in (0.5, 0.99))
+    return Costs(side.name, count, seconds, own, catalog, peak, made / STEADY, p50, p99)
+
+
+def _mark(source: Source, what: str) -> None:
+    with psycopg.connect(source.dsn, autocommit=True) as writer:
+        writer.execute("INSERT INTO bench_orders (id) VALUES (%s)", (f"{END}-{what}",))
 
 
 class Connect:
@@ -47,9 +236,6 @@ class Connect:
         tasks = [task["state"] for task in found["tasks"]]
         return tasks[0] if tasks else found["connector"]["state"]
 
-    def remove(self) -> None:
-        self._ask("DELETE", "")
-
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         asked = urllib.request.Request(self._url + path, data, {"Content-Type": "application/json"}, method=method)
@@ -58,48 +244,29 @@ class Connect:
         return json.loads(text) if text else None
 
 
-def debezium(source: Source, changes: int) -> Costs:
+def debezium(source: Source, worker: parts.Service, url: str, kafka: str, changes: int) -> Costs:
     """Measure Debezium on an empty table of a source."""
-    connect, kafka, pid = (os.environ[name] for name in _NEEDED)
-    name = f"bench{int(time.time())}"
-    connector = Connect(connect, name)
-    with psycopg.connect(source.dsn, autocommit=True) as writer:
-        writer.execute(TABLE)
-    connector.put("/config", _config(source, name))
-    try:
-        _until(lambda: connector.state() == "RUNNING" and _streams(source))
+    connector = Connect(url, "bench")
+    connector.put("/config", _config(source))
+
+    def stop() -> None:
         connector.put("/stop")
         _until(lambda: not _streams(source))
-        backlog(source.dsn, changes)
-        before = processes.cpu(int(pid))
-        connector.put("/resume")
-        messages = _messages(kafka, f"{name}.public.bench_orders")
-        taken = [next(messages) for _ in range(_expected(source, changes))]
-        used = processes.cpu(int(pid)) - before
-        made = steadily(source.dsn, STEADY, changes)
-        steady = [next(messages) for _ in range(made - made // 20 - 1)]
-        rss = processes.memory(int(pid)) / 2**20
-    finally:
-        connector.remove()
-    arrived = [at for at, _ in taken]
-    latencies = sorted(at - committed for at, committed in steady)
-    seconds = max(arrived) / 1000 - min(arrived) / 1000
-    p50, p99 = (latencies[int(len(latencies) * share)] for share in (0.5, 0.99))
-    return Costs("Debezium (commit to broker)", len(taken), seconds, used / len(taken) * 1e6, rss, p50, p99)
+
+    def committed(value: bytes) -> float:
+        return float(json.loads(value)["source"]["ts_us"]) / 1000
+
+    side = Side("Debezium", stop, partial(connector.put, "/resume"), lambda: worker.pid, None, committed)
+    _until(lambda: connector.state() == "RUNNING" and _streams(source))
+    _mark(source, "topic")
+    topic = "bench.public.bench_orders"
+    _until(lambda: topic in AdminClient({"bootstrap.servers": kafka}).list_topics(timeout=10).topics)
+    with Heard(kafka, topic).listening() as heard:
+        heard.until(f"{END}-topic")
+        return measured(side, source, heard, changes)
 
 
-def _expected(source: Source, changes: int) -> int:
-    """Deletes of rows that are not there are no changes: PostgreSQL counts what was done."""
-    with psycopg.connect(source.dsn, autocommit=True) as admin:
-        admin.execute("SELECT pg_stat_force_next_flush()")
-        row = admin.execute(
-            "SELECT n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables WHERE relname = 'bench_orders'"
-        ).fetchone()
-    assert row is not None and 0 < row[0] <= changes
-    return int(row[0])
-
-
-def _config(source: Source, name: str) -> dict[str, str]:
+def _config(source: Source) -> dict[str, str]:
     return {
         "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
         "plugin.name": "pgoutput",
@@ -108,15 +275,20 @@ def _config(source: Source, name: str) -> dict[str, str]:
         "database.user": "dictamesh",
         "database.password": "none",
         "database.dbname": "postgres",
-        "topic.prefix": name,
-        "slot.name": name,
-        "publication.name": name,
+        "topic.prefix": "bench",
+        "slot.name": "bench",
+        "publication.name": "bench",
         "publication.autocreate.mode": "filtered",
         "table.include.list": "public.bench_orders",
         "snapshot.mode": "no_data",
-        "tombstones.on.delete": "false",
+        "poll.interval.ms": "50",
+        "key.converter": "org.apache.kafka.connect.json.JsonConverter",
+        "key.converter.schemas.enable": "false",
+        "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+        "value.converter.schemas.enable": "false",
         "topic.creation.default.replication.factor": "1",
         "topic.creation.default.partitions": "1",
+        "topic.creation.default.message.timestamp.type": "LogAppendTime",
     }
 
 
@@ -126,52 +298,119 @@ def _streams(source: Source) -> bool:
     return row is not None and row[0] > 0
 
 
-def _messages(kafka: str, topic: str) -> Iterator[tuple[float, float]]:
-    """When each message was produced, and when its change was committed, in milliseconds since 1970."""
-    consumer = Consumer(
-        {"bootstrap.servers": kafka, "group.id": topic, "auto.offset.reset": "earliest", "enable.auto.commit": False}
-    )
-    consumer.subscribe([topic])
-    deadline = time.monotonic() + 120
+def ours(source: Source, catalog: Source, folder: Path, kafka: str, registry: str, changes: int) -> Costs:
+    """Measure a `dictamesh-runtime` on an empty table of a source."""
+    for name, text in {"mesh.yaml": MESH, "taxonomy.yaml": TAXONOMY, "orders.yaml": ORDERS}.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    environment = {
+        "ERP_DSN": f"postgresql://dictamesh@127.0.0.1:{source.tcp}/postgres",
+        "CATALOG_DSN": f"postgresql://dictamesh@127.0.0.1:{catalog.tcp}/postgres",
+        "AUDIT_KEY": "the audit key of this bench, long enough",
+        "KAFKA": kafka,
+        "REGISTRY": registry,
+    }
+    schemas = Schemas(registry)
+
+    def committed(value: bytes) -> float:
+        return schemas.decode(value)["timestamp"].timestamp() * 1000
+
+    assert catalog.process is not None
+    with asyncio.Runner() as runner, _looping(runner) as call:
+        standing: list[Runtime] = []
+
+        def begin() -> None:
+            standing.append(call(start(folder / "mesh.yaml", folder / "data", environment, "--no-watch")))
+
+        def end() -> None:
+            assert call(standing.pop().stop()) == 0
+
+        begin()
+        side = Side("DictaMesh", end, begin, lambda: standing[-1].process.pid, catalog.process.pid, committed)
+        try:
+            _until(lambda: _streams(source))
+            _timed_by_the_broker(kafka, "sales.order")
+            with Heard(kafka, "sales.order").listening() as heard:
+                _mark(source, "topic")
+                heard.until(f"{END}-topic")
+                return measured(side, source, heard, changes)
+        finally:
+            for each in standing:
+                call(each.stop())
+
+
+@contextlib.contextmanager
+def _looping(runner: asyncio.Runner) -> Iterator[Callable[[Any], Any]]:
+    """A loop in a thread, which goes on to read what a process writes; gives what runs a coroutine in it."""
+    loop = runner.get_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
     try:
-        while time.monotonic() < deadline:
-            message = consumer.poll(1.0)
-            if message is None or message.error() is not None:
-                continue
-            kind, at = message.timestamp()
-            assert kind != TIMESTAMP_NOT_AVAILABLE
-            deadline = time.monotonic() + 120
-            value = json.loads(message.value())
-            told = value.get("payload", value)["source"]
-            yield float(at), told["ts_us"] / 1000 if "ts_us" in told else float(told["ts_ms"])
+        yield lambda work: asyncio.run_coroutine_threadsafe(work, loop).result(PATIENCE)
     finally:
-        consumer.close()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
 
 
-def _until(met: Callable[[], bool], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
+def _timed_by_the_broker(kafka: str, topic: str) -> None:
+    admin = AdminClient({"bootstrap.servers": kafka})
+    _until(lambda: topic in admin.list_topics(timeout=10).topics)
+    entry = ConfigEntry("message.timestamp.type", "LogAppendTime", incremental_operation=AlterConfigOpType.SET)
+    wanted = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    for done in admin.incremental_alter_configs([wanted]).values():
+        done.result(30)
+
+
+def _until(met: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
     while not met():
         if time.monotonic() > deadline:
             raise TimeoutError
-        time.sleep(0.2)
+        time.sleep(0.02)
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+def compare(changes: int) -> list[Costs]:
+    """Measure both, and return us and then them."""
+    scripts = parts.services_folder()
+    if scripts is None:
+        sys.exit("set DICTAMESH_TEST_SERVICES to the folder of scripts that start services; they need a JDK")
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dictamesh-debezium-")))
+        broker, kafka, _ = parts.kafka(scripts, folder / "services")
+        registry, url = parts.registry(scripts, folder / "services")
+        for service in (broker, registry):
+            service.start()
+            stack.callback(service.stop)
+        sources = [stack.enter_context(running(tcp=parts.free_port())) for _ in range(3)]
+        for source in sources[:2]:
+            with psycopg.connect(source.dsn, autocommit=True) as writer:
+                writer.execute(TABLE)
+        we = ours(sources[0], sources[2], folder, kafka, url, changes)
+        registry.stop()
+        worker, at = parts.connect(scripts, folder / "services", kafka)
+        worker.start()
+        stack.callback(worker.stop)
+        return [we, debezium(sources[1], worker, at, kafka, changes)]
 
 
-def main() -> None:
-    missing = [name for name in _NEEDED if not os.environ.get(name)]
-    if missing:
-        sys.exit(f"set {', '.join(missing)}: see the text at the head of this file")
-    changes = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    with running(tcp=_free_port()) as source:
-        print(debezium(source, changes), flush=True)
-    with running() as source, running() as other, fresh_database(other.dsn) as catalog:
-        print(asyncio.run(measured(catalog, source.dsn, changes)))
+def aims(we: Costs, they: Costs) -> dict[str, bool]:
+    """What the comparison is to show, and whether it does."""
+    return {
+        "at least its throughput per core (runtime against worker)": we.own <= they.own,
+        "the same with our catalog counted": we.own + we.catalog <= they.own,
+        "a lower p99": we.p99 < they.p99,
+        "under half its memory": we.peak < they.peak / 2,
+    }
+
+
+def main() -> int:
+    found = compare(int(sys.argv[1]) if len(sys.argv) > 1 else CHANGES)
+    for row in (HEADER, ["---"] * len(HEADER), *(each.row() for each in found)):
+        print("| " + " | ".join(row) + " |")
+    judged = aims(*found)
+    for aim, met in judged.items():
+        print(f"- {aim}: {'met' if met else 'MISSED'}")
+    return 0 if all(judged.values()) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

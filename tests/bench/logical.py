@@ -6,6 +6,7 @@ eight columns; half of the changes are updates, one in twenty is a delete. The r
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -74,7 +75,7 @@ def write(writer: psycopg.Connection, number: int, rows: int) -> None:
     """Make the `number`-th change, of `rows` rows that come to be."""
     key = f"o{number % rows}"
     if number % 20 == 19:
-        writer.execute("DELETE FROM bench_orders WHERE id = %s", (key,))
+        writer.execute("DELETE FROM bench_orders WHERE id = %s", (f"o{(number - 1) % rows}",))
     else:
         writer.execute(
             "INSERT INTO bench_orders (id, customer, status, note, quantity, cents, store)"
@@ -93,14 +94,16 @@ def backlog(dsn: str, changes: int, first: int = 0) -> None:
                     write(writer, number, changes // 2)
 
 
-def steadily(dsn: str, seconds: float, first: int) -> int:
-    """Make `RATE` changes a second, each a transaction; returns how many."""
+def steadily(dsn: str, seconds: float, first: int, together: int = 1) -> int:
+    """Make `RATE` changes a second, so many in a transaction; returns how many."""
     with psycopg.connect(dsn, autocommit=True) as writer:
         began, done = time.monotonic(), 0
         while (passed := time.monotonic() - began) < seconds:
             while done < passed * RATE:
-                write(writer, first + done, 5000)
-                done += 1
+                with writer.transaction() if together > 1 else contextlib.nullcontext():
+                    for number in range(done, done + together):
+                        write(writer, first + number, 5000)
+                done += together
             time.sleep(0.002)
     return done
 

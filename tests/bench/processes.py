@@ -45,6 +45,16 @@ def memory(pid: int) -> int:
     return sum(int(_stat(each)[21]) for each in tree(pid)) * PAGE
 
 
+def peak(pid: int) -> int:
+    """The most bytes that were resident in a process and in each below it that lives, added up."""
+    return sum(_highest(each) for each in tree(pid))
+
+
+def _highest(pid: int) -> int:
+    text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+    return next((int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("VmHWM:")), 0)
+
+
 def tree(pid: int) -> list[int]:
     """A process and all below it."""
     children: dict[int, list[int]] = {}

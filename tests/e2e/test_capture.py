@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two runtimes on one catalog: changes of the CMS are captured by one of them, and by the other once that is killed."""
+"""Some runtimes on one catalog: changes of the CMS are captured by one of them, and by another once that is killed."""
 
 import asyncio
+import itertools
 import json
 import os
 import re
@@ -91,6 +92,54 @@ async def test_a_killed_runtime_is_replaced_and_nothing_is_missed(
             await until(lambda: len(versions(dsn, customers[7]["id"])) == 4, "capture begins anew")
             await until(lambda: bool(versions(dsn, customers[7]["id"])[-1][2] == "poll/4"), "by an owner of its own")
             assert len(versions(dsn, customers[8]["id"])) == 1
+
+
+@pytest.mark.parametrize("replicas", [2, 3])
+async def test_one_of_some_replicas_owns_and_is_replaced_once_it_is_killed(
+    replicas: int, sources: Sources, embedded_dsn: str, tmp_path: Path
+) -> None:
+    config = example_tree(tmp_path)
+    edit(config, "audit: {readers: [steward]}", KEYS)
+    edit(config, PEPPER, f'{PEPPER}, shared: "${{env:SHARED}}"')
+    changed, last = sources.records.customers[11], sources.records.customers[-1]["id"]
+    with fresh_database(embedded_dsn) as dsn:
+        environment = {**sources.environment, "DSN": dsn, "SHARED": "s" * 40}
+        running = [await start(config, tmp_path / str(number), environment) for number in range(replicas)]
+        changing = asyncio.create_task(changes(changed))
+        try:
+            await until(lambda: bool(versions(dsn, last)), "the first pass ends", seconds=60)
+            for kills in range(1, replicas):
+                owners = [each for each in running if await owned(each)]
+                assert len(owners) == 1
+                running.remove(owners[0])
+                os.kill(owners[0].process.pid, signal.SIGKILL)
+                killed = time.monotonic()
+                await until(lambda after=kills: epochs(dsn)[-1] > after, "a change is captured by another", seconds=10)
+                took = time.monotonic() - killed
+                print(f"\nreplaced owner {kills} of {replicas} replicas: a change in the log after {took:.1f} s")
+                await asyncio.gather(owners[0].process.wait(), *owners[0].readers)
+            assert epochs(dsn) == list(range(1, replicas + 1))  # in the order of the log: who was ousted wrote no more
+        finally:
+            changing.cancel()
+            for each in running:
+                await each.stop(signal.SIGKILL)
+
+
+async def changes(row: dict[str, Any]) -> None:
+    """Change a row on and on."""
+    for number in range(10**6):
+        touched(row, country=("IT", "PT", "DE", "FR")[number % 4])
+        await asyncio.sleep(0.1)
+
+
+def epochs(dsn: str) -> list[int]:
+    """The owners of the customers' capture in the order of the log, each as often as it began to write."""
+    with psycopg.connect(dsn) as connection:
+        found = connection.execute(
+            "SELECT split_part(event_payload->'metadata'->>'capture', '/', 2)::bigint FROM dictamesh_event_log"
+            " WHERE entity_type = 'Customer' ORDER BY id"
+        ).fetchall()
+    return [epoch for epoch, _ in itertools.groupby(row[0] for row in found)]
 
 
 async def state(config: Path, environment: dict[str, str], *words: str) -> str:

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.disaster.parts import Link, Postgres, Service, kafka, link, registry, services_folder
-from tests.e2e.disaster.replayed import Replayed, Told, of_kafka, of_log, replayed
+from tests.e2e.disaster.replayed import Replayed, Told, of_kafka, of_log, owners, replayed
 from tests.e2e.disaster.writers import Writers
 from tests.support.running import Runtime, spawn
 from tests.support.services import address
@@ -124,6 +124,8 @@ class Scene:
             broker, schemas = self.broker, self.registry
             found["broker"] = lambda seconds: self._server(broker, seconds)
             found["registry"] = lambda seconds: self._server(schemas, seconds)
+            found["broker hangs"] = lambda seconds: self._hang(broker, seconds)
+            found["registry hangs"] = lambda seconds: self._hang(schemas, seconds)
         return found
 
     async def _replica(self, name: str, seconds: float) -> None:
@@ -138,6 +140,11 @@ class Scene:
         await asyncio.to_thread(server.kill)
         await asyncio.sleep(seconds)
         await asyncio.to_thread(server.start)
+
+    async def _hang(self, server: Service, seconds: float) -> None:
+        server.pause()
+        await asyncio.sleep(seconds * 2)
+        server.go_on()
 
     async def _cut(self, name: str, seconds: float) -> None:
         await asyncio.to_thread(self.links[name].cut)
@@ -179,7 +186,9 @@ def _scene(folder: Path, stack: ExitStack, *, published: bool) -> Scene:
     if published:
         scripts = services_folder()
         assert scripts is not None
-        found.broker, found.kafka = kafka(scripts, folder / "services")
+        found.broker, found.kafka, way = kafka(scripts, folder / "services", proxy)
+        assert way is not None
+        links["broker"] = way
         found.registry, url = registry(scripts, folder / "services")
         for service in (found.broker, found.registry):
             service.start()
@@ -256,6 +265,10 @@ async def settled(scene: Scene, writers: Writers, seed: int) -> None:
                 await asyncio.sleep(1.0)
             print(f"{bus} {table}: {found.events} events, {found.doubled} again, {len(rows)} rows, 0 differ")
             assert found.faults == [], f"seed {seed}, {bus}: {found.faults[:5]}"
+    for table in ("ledger", "plain"):
+        captured = owners(scene.catalog.dsn, f"finance.{table}")
+        assert captured == sorted(set(captured)), f"seed {seed}: two owners wrote at once: {captured}"
+        print(f"owners of {table}: {len(captured)}, one after the other")
 
 
 def differences(table: str, found: Replayed, rows: Mapping[str, Mapping[str, Any]]) -> list[object]:

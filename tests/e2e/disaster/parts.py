@@ -29,6 +29,11 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def _two_free_ports() -> int:
     while True:
         port = free_port()
@@ -37,9 +42,9 @@ def _two_free_ports() -> int:
             return port
 
 
-def kill(pid: int) -> None:
+def kill(pid: int, number: int = signal.SIGKILL) -> None:
     with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
 
 
 @dataclass
@@ -74,7 +79,7 @@ class Postgres:
         with (self.home.parent / f"{self.home.name}.log").open("ab") as log:
             command = [str(programs / "postgres"), "-D", str(self.home), "-p", str(self.port), *options]
             self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, **_owner())
-        _until(self.answers, f"PostgreSQL at {self.home}")
+        until(self.answers, f"PostgreSQL at {self.home}")
 
     def answers(self) -> bool:
         with contextlib.suppress(psycopg.Error), psycopg.connect(self.dsn, connect_timeout=1) as connection:
@@ -86,7 +91,7 @@ class Postgres:
         assert self.process is not None
         kill(self.process.pid)
         self.process.wait()
-        _until(lambda: not _alive(self.process.pid if self.process else 0), "the children of the postmaster")
+        until(lambda: not _alive(self.process.pid if self.process else 0), "the children of the postmaster")
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -120,18 +125,47 @@ class Service:
     def kill(self) -> None:
         pid = self.pid
         kill(pid)
-        _until(lambda: not Path(f"/proc/{pid}/cmdline").exists() or _zombie(pid), f"{self.script.name} is gone")
+        until(lambda: not Path(f"/proc/{pid}/cmdline").exists() or _zombie(pid), f"{self.script.name} is gone")
+        (self.data / self.pid_file).unlink()  # where nobody has reaped it yet, the script would take it for alive
+
+    def pause(self) -> None:
+        """Let it hang: its connections stand, and nothing answers."""
+        kill(self.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        kill(self.pid, signal.SIGCONT)
 
     def stop(self) -> None:
         environment = {**os.environ, **self.settings, "SERVICES_DATA": str(self.data)}
         subprocess.run([self.script, "stop"], env=environment, capture_output=True, timeout=120, check=False)
 
 
-def kafka(folder: Path, home: Path) -> tuple[Service, str]:
-    """A broker, and its address; its controller listens at the next port."""
+def kafka(folder: Path, home: Path, proxy: str | None = None) -> tuple[Service, str, "Link | None"]:
+    """A broker, its address, and with a toxiproxy the link that it tells its clients to come by.
+
+    Its controller listens at the next port. A broker sends its clients to the address that it advertises, which is its
+    own: a `java` ahead on the path adds the setting that makes it the link's.
+    """
     port = _two_free_ports()
     settings = {"KAFKA_PORT": str(port), "KAFKA_HEAP": "512m"}
-    return Service(folder / "kafka", home, "kafka/node1/pid", settings), f"127.0.0.1:{port}"
+    way = link(proxy, port) if proxy is not None else None
+    if way is not None:
+        settings["PATH"] = f"{_java(home / 'bin', way.port)}{os.pathsep}{os.environ['PATH']}"
+    address = f"127.0.0.1:{way.port if way is not None else port}"
+    return Service(folder / "kafka", home, "kafka/node1/pid", settings), address, way
+
+
+def _java(folder: Path, port: int) -> Path:
+    folder.mkdir(parents=True)
+    java = folder / "java"
+    java.write_text(
+        "#!/bin/sh\n"
+        f'case " $* " in *" kafka.Kafka "*)'
+        f' exec {shutil.which("java")} "$@" --override advertised.listeners=PLAINTEXT://127.0.0.1:{port} ;; esac\n'
+        f'exec {shutil.which("java")} "$@"\n'
+    )
+    java.chmod(0o755)
+    return folder
 
 
 def registry(folder: Path, home: Path) -> tuple[Service, str]:
@@ -139,6 +173,13 @@ def registry(folder: Path, home: Path) -> tuple[Service, str]:
     port = free_port()
     service = Service(folder / "schema-registry", home, "schema-registry/pid", {"SR_PORT": str(port)})
     return service, f"http://127.0.0.1:{port}/apis/ccompat/v7"
+
+
+def connect(folder: Path, home: Path, broker: str) -> tuple[Service, str]:
+    """A worker of Kafka Connect with Debezium, and its address."""
+    port = free_port()
+    settings = {"CONNECT_PORT": str(port), "KAFKA_PORT": broker.rpartition(":")[2]}
+    return Service(folder / "connect", home, "connect/pid", settings), f"http://127.0.0.1:{port}"
 
 
 @dataclass(frozen=True)
@@ -200,7 +241,7 @@ def _zombie(pid: int) -> bool:
     return True
 
 
-def _until(true: Callable[[], bool], what: str) -> None:
+def until(true: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while not true():
         assert time.monotonic() < deadline, f"waited too long: {what}"

@@ -2,6 +2,7 @@
 """A topic read back: what its events come to per key, and whether they keep what the event log promises."""
 
 import io
+import itertools
 import json
 import struct
 import time
@@ -17,6 +18,10 @@ from confluent_kafka import Consumer, TopicPartition
 _LOG = b"""
 SELECT partition, "offset", event_payload AS envelope FROM dictamesh_event_log WHERE topic = %s
  ORDER BY partition, "offset"
+"""
+_OWNERS = b"""
+SELECT split_part(event_payload->'metadata'->>'capture', '/', 2)::bigint FROM dictamesh_event_log
+ WHERE topic = %s ORDER BY id
 """
 QUIET = 10.0  # seconds without a message that mean the end of a topic
 
@@ -71,6 +76,13 @@ def of_log(dsn: str, topic: str) -> list[Told]:
     with psycopg.connect(dsn) as connection:
         rows = connection.execute(_LOG, (topic,)).fetchall()
     return [Told(row[0], row[1], row[2]["entity"]["id"], row[2]) for row in rows]
+
+
+def owners(dsn: str, topic: str) -> list[int]:
+    """The owners of a topic's capture in the order of the log, each as often as it began to write."""
+    with psycopg.connect(dsn) as connection:
+        rows = connection.execute(_OWNERS, (topic,)).fetchall()
+    return [owner for owner, _ in itertools.groupby(row[0] for row in rows)]
 
 
 def of_kafka(bootstrap: str, registry: str, topic: str) -> list[Told]:

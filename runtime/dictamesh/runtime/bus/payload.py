@@ -65,6 +65,7 @@ class PolicyPayloads:
     audit_key: bytes = field(repr=False)
     wrapping: WrappingKey
     _access: AccessCache = field(init=False, repr=False)
+    _readers: dict[str, Principal] = field(default_factory=dict, init=False, repr=False)
     _rules: dict[str, _Rules] = field(default_factory=dict, init=False, repr=False)
     _held: OrderedDict[str, bytes | None] = field(default_factory=OrderedDict, init=False, repr=False)
 
@@ -136,7 +137,10 @@ class PolicyPayloads:
                 yield subject_token(self.audit_key, kind, canonical((value,))), kind
 
     def _of(self, entity: EntityPlan) -> _Rules:
-        access = self._access.access(reader_of(entity.topic))
+        reader = self._readers.get(entity.address)
+        if reader is None:
+            reader = self._readers[entity.address] = reader_of(entity.topic)
+        access = self._access.access(reader)
         found = self._rules.get(entity.address)
         now = time.monotonic()
         if found is None or found.access is not access or now - found.at > _AGE:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+import orjson
 import psycopg
 from psycopg.rows import TupleRow
 
@@ -38,7 +39,7 @@ SELECT l.*
   FROM unnest(%(topics)s::text[], %(partitions)s::integer[], %(offsets)s::bigint[]) AS p (topic, partition, first)
  CROSS JOIN LATERAL (
         SELECT topic, partition, "offset", event_id, event_type, entity_type, entity_id, changed_fields,
-               event_payload AS envelope, event_timestamp AS timestamp, ingested_at, catalog_id
+               event_payload::text AS envelope, event_timestamp AS timestamp, ingested_at, catalog_id
           FROM dictamesh_event_log
          WHERE topic = p.topic COLLATE "C" AND partition = p.partition AND "offset" >= p.first
          ORDER BY "offset" LIMIT %(limit)s) l
@@ -166,7 +167,7 @@ class Following:
                 "limit": min(self.limit, LARGEST_READ),
             },
         )
-        events = [LoggedEvent(**row) for row in rows]
+        events = [LoggedEvent(**{**row, "envelope": orjson.loads(row["envelope"])}) for row in rows]
         reached = {(event.topic, event.partition): event.offset + 1 for event in events}
         for place in places:
             before = self.positions.pop(place)
