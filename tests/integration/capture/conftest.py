@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from dictamesh.runtime.adapters.line import Line
 from dictamesh.runtime.adapters.records import RecordIds
 from dictamesh.runtime.adapters.surrogates import Surrogates
 from dictamesh.runtime.capture.contract import Recorded, Seen, StateId
@@ -92,6 +93,7 @@ class Mesh:
     pool: Pool
     folder: Path
     plan: Plan = field(default_factory=plan_of)
+    lines: Mapping[str, Line] = field(default_factory=dict)
 
     @property
     def entity(self) -> EntityPlan:
