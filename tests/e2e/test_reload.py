@@ -3,16 +3,21 @@
 
 import asyncio
 import json
+import re
 import shutil
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from tests.support.postgres import embedded_dsn, fresh_database
 from tests.support.running import Runtime, Sources, edit, example_tree, place, running, until
 from tests.support.slow import slow_source
+
+__all__ = ["embedded_dsn"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -190,6 +195,42 @@ async def test_operations_in_flight_end_on_the_old_plan(tmp_path: Path, sources:
             answer = await asked
             assert "errors" not in answer, answer
             assert [row["sku"] for row in answer["data"]["products"]] == ["S1", "S2"]
+
+
+async def test_a_request_that_comes_while_capture_is_exchanged_keeps_its_lines(
+    tmp_path: Path, sources: Sources, embedded_dsn: str
+) -> None:
+    """Whatever a reload waits for, what holds a request's lines open is what answers it."""
+    async with slow_source() as slow:
+        config = example_tree(tmp_path)
+        edit(config, "name: acme", "name: acme\nresilience: {default: {timeout: 20s, retry: {within: 25s}}}")
+        edit(config, "audit: {readers: [steward]}", 'audit: {readers: [steward]}\ncatalog: {dsn: "${env:DSN}"}')
+        # the shop is read by callers alone
+        products = config.parent / "products" / "products.yaml"
+        text = products.read_text(encoding="utf-8")
+        cut = re.sub(r"\n    changes:.*?(?=\n    \w)", "", text, flags=re.DOTALL)
+        place(products, cut)
+        with fresh_database(embedded_dsn) as dsn:
+            environment = {**sources.environment, "SHOP_URL": slow.url, "DSN": dsn}
+            async with running(config, tmp_path / "data", environment) as runtime:
+                with psycopg.connect(dsn) as holder, psycopg.connect(dsn, autocommit=True) as watcher:
+                    holder.execute("LOCK TABLE dictamesh_capture_state IN ACCESS EXCLUSIVE MODE")
+                    edit(config, "timeout: 20s", "timeout: 21s")  # every server is made anew
+                    await until(lambda: bool(watcher.execute(PAUSES).fetchall()), "the reload waits for the catalog")
+                    asked = asyncio.create_task(runtime.ask("{ products(limit: 2) { id sku } }"))
+                    await slow.reached.wait()
+                await runtime.until_said("reloaded")
+                await asyncio.sleep(0.5)  # for what would close the lines under it
+                slow.release.set()
+                answer = await asked
+                assert "errors" not in answer, answer
+                assert [row["sku"] for row in answer["data"]["products"]] == ["S1", "S2"]
+
+
+PAUSES = """
+SELECT 1 FROM pg_stat_activity
+ WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%status = ''paused''%'
+"""
 
 
 async def test_breakers_of_unchanged_servers_live_on(tmp_path: Path, sources: Sources) -> None:

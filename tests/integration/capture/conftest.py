@@ -4,7 +4,7 @@
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from dictamesh.runtime.adapters.line import Line
 from dictamesh.runtime.adapters.records import RecordIds
 from dictamesh.runtime.adapters.surrogates import Surrogates
 from dictamesh.runtime.capture.contract import Recorded, Seen, StateId
@@ -78,8 +79,13 @@ TABLES = (
 )
 
 
-def plan_of(changes: str = "{snapshot: {every: 1s, page: 3, pause: 0s}}", **files: str) -> Plan:
-    given = {"mesh.yaml": MESH, "a.product.yaml": PRODUCT.replace("CHANGES", changes), **files}
+def plan_of(
+    changes: str = "{snapshot: {every: 1s, page: 3, pause: 0s}}", required: Iterable[str] = (), **files: str
+) -> Plan:
+    product = PRODUCT.replace("CHANGES", changes)
+    for name in required:
+        product = product.replace(f"{{name: {name}, ", f"{{name: {name}, required: true, ")
+    given = {"mesh.yaml": MESH, "a.product.yaml": product, **files}
     made = build(Memory(given), "mesh.yaml")
     assert made.plan is not None, [each.message for each in made.diagnostics]
     return made.plan
@@ -92,6 +98,7 @@ class Mesh:
     pool: Pool
     folder: Path
     plan: Plan = field(default_factory=plan_of)
+    lines: Mapping[str, Line] = field(default_factory=dict)
 
     @property
     def entity(self) -> EntityPlan:

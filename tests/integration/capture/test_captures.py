@@ -56,6 +56,7 @@ async def replica(mesh: Mesh, heard: Heard, owner: str, **makers: Any) -> AsyncI
     captures = Captures(mesh.pool, known, recorder, key_name(KEY), heard, owner)
     lines = await open_lines(mesh.plan, Resolver(mesh.folder, {"PEPPER": "pepper"}), Listeners())
     await captures.use(mesh.plan, lines_of(lines))
+    mesh.lines = lines_of(lines)
     task = asyncio.create_task(captures.run())
     try:
         yield captures
@@ -111,6 +112,35 @@ async def test_a_source_that_fails_is_asked_again_and_told_of(mesh: Mesh) -> Non
         assert (await states.stands(mesh.pool, "acme"))[0].status == "running"
 
 
+async def test_capture_and_callers_do_not_stand_in_each_others_way(mesh: Mesh) -> None:
+    """Not even callers who hold every slot of a server keep its changes back, nor do its failures count for them."""
+    mesh.plan = plan_of(SNAPSHOT, **FAST)
+    heard, done = Heard(), asyncio.Event()
+    async with replica(mesh, heard, "one") as captures:
+        line = mesh.lines["crm"]
+        slots = line.guard.settings.bulkhead.max_concurrent
+
+        async def holding() -> bool:
+            return line.guard.running == slots
+
+        callers = [asyncio.create_task(line.guard.call(done.wait)) for _ in range(slots)]
+        await until(holding)
+        insert(mesh, "c1")
+        await count(mesh, 1)
+        mesh.sql("ALTER TABLE customers RENAME TO gone")
+
+        async def failed() -> bool:
+            return bool(heard.failures)
+
+        await until(failed)
+        await captures.use(mesh.plan, mesh.lines)  # what a reload leaves alone runs on, with what it waits for
+        assert len(heard.owned) == 1
+        for caller in callers:
+            caller.cancel()
+        await asyncio.gather(*callers, return_exceptions=True)
+        assert line.guard.state == "closed"
+
+
 async def test_what_is_lost_waits_for_a_person(mesh: Mesh) -> None:
     class Losing:
         def __init__(self, making: Making) -> None:
@@ -128,7 +158,7 @@ async def test_what_is_lost_waits_for_a_person(mesh: Mesh) -> None:
 
         await until(lost)
         stand = (await states.stands(mesh.pool, "acme"))[0]
-        assert (stand.status, stand.error) == ("lost", "the slot is gone")
+        assert (stand.status, stand.error) == ("lost", "the slot is gone; reset it")
     insert(mesh, "c1")
     await states.reset(mesh.pool, "acme")
     async with replica(mesh, heard, "one"):

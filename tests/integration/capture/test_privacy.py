@@ -49,7 +49,7 @@ async def test_no_canary_is_kept_or_told(mesh: Mesh, caplog: pytest.LogCaptureFi
         async with mesh.making(mesh.recorder()) as making:
             task = asyncio.create_task(snapshot(making).run())
 
-            async def so_far(wanted: int = 1 if pause == "60s" else 5) -> bool:
+            async def so_far(wanted: int = 1 if pause == "60s" else 6) -> bool:
                 return len(await mesh.told()) >= wanted
 
             await until(so_far)
@@ -58,7 +58,7 @@ async def test_no_canary_is_kept_or_told(mesh: Mesh, caplog: pytest.LogCaptureFi
             with contextlib.suppress(asyncio.CancelledError):
                 await task
     events = await mesh.events()
-    assert len(events) == 5
+    assert len(events) == 6
     assert all(len(each.entity_id) == 32 for each in events)
     for table in ("dictamesh_event_log", "dictamesh_entity_state", "dictamesh_capture_state"):
         for kept in await mesh.pool.rows(f"SELECT t::text AS t FROM {table} t".encode()):

@@ -123,6 +123,7 @@ class Kept:
 
 
 async def test_a_bad_record_becomes_a_dead_letter_once_and_the_others_go_on(mesh: Mesh) -> None:
+    mesh.plan = plan_of(required=["age"])
     kept = Kept()
     recorder = mesh.recorder(dead=kept)
     seen = [row(f"c{n}") for n in range(200)]
@@ -138,6 +139,43 @@ async def test_a_bad_record_becomes_a_dead_letter_once_and_the_others_go_on(mesh
     assert counts(await recorder.record(Batch(mesh.state, seen)))[4] == 0
     assert counts(await recorder.record(Batch(mesh.state, [row("c100")]))) == (1, 0, 0, 0, 0)
     assert len(kept.bad) == 1
+
+
+async def test_a_field_that_cannot_be_read_is_null_and_the_rest_of_the_record_is_told(mesh: Mesh) -> None:
+    """S4: the rest of the row lives, in events as in answers; what was wrong with the field is a dead letter."""
+    kept = Kept()
+
+    async def told(*seen: Seen) -> tuple[list[str], dict[str, Any] | None, str | None]:
+        done = await mesh.recorder(Whole(), kept).record(Batch(mesh.state, seen))
+        if not done.created + done.updated:
+            return [], None, None
+        envelope = max(await mesh.events(), key=lambda each: int(each.envelope["entity"]["version"])).envelope
+        return envelope["changed_fields"], envelope["payload"], envelope["metadata"].get("unread")
+
+    every = ["age", "id", "label", "name", "storeId"]
+    changed, payload, unread = await told(row("c1", age="many"))
+    assert (sorted(changed), unread) == (every, "age")
+    assert payload == {"id": "c1", "name": "ana", "age": None, "label": "ANA", "storeId": None}
+    assert await told(row("c1", age="many")) == ([], None, None)
+    assert await told(row("c1", age="lots")) == ([], None, None)  # null as before, but another thing to look at
+    assert [each.rule for each in kept.bad] == ["DATA_INVALID customers#Customer.age"] * 2
+    changed, payload, unread = await told(row("c1", "bea", age="lots"))
+    assert (changed, unread, len(kept.bad)) == (["name", "label"], "age", 3)  # the newest record is kept
+    assert (await told(row("c1", "bea", age=7)))[0::2] == (["age"], None)
+    assert (await told(row("c1", "bea", age="many")))[0::2] == (["age"], "age")
+    assert len(kept.bad) == 4
+    stand = (await states.stands(mesh.pool, "acme"))[0]
+    assert (stand.live, stand.bad) == (1, 1)
+    await told(row("c1", "bea", age=8))
+    assert (await states.stands(mesh.pool, "acme"))[0].bad == 0
+
+
+async def test_a_required_field_at_fault_is_told_before_one_that_is_not(mesh: Mesh) -> None:
+    mesh.plan = plan_of(required=["name"])
+    kept = Kept()
+    done = await mesh.recorder(dead=kept).record(Batch(mesh.state, [row("c1", name=["a"], age="many")]))
+    assert counts(done) == (0, 0, 0, 0, 1)
+    assert [each.rule for each in kept.bad] == ["DATA_INVALID customers#Customer.name"]
 
 
 @pytest.mark.parametrize("bad", [row(None), row("a\0b"), row("x" * 2000), row("*"), row("\ud800")])

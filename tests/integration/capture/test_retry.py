@@ -68,7 +68,7 @@ async def captured(mesh: Mesh, recorder: Any, count: int) -> None:
 
 
 async def test_one_poison_record_of_ten_thousand(mesh: Mesh, catalog: Pool) -> None:
-    mesh.plan = plan_of("{snapshot: {every: 1h, page: 1000, pause: 0s}}")
+    mesh.plan = plan_of("{snapshot: {every: 1h, page: 1000, pause: 0s}}", ["age"])
     ages = ["17"] * 10_000
     ages[5_000] = "'seventeen'"
     values = ",".join(f"('c-{n}', 'ana', {age}, NULL, NULL)" for n, age in enumerate(ages))
@@ -79,7 +79,7 @@ async def test_one_poison_record_of_ten_thousand(mesh: Mesh, catalog: Pool) -> N
     assert (letter.key, letter.stage, letter.rule) == ("c-5000", "map", "DATA_INVALID customers#Customer.age")
     assert "c-5000" not in {each.entity_id for each in await mesh.events()}
 
-    plan = plan_of("{snapshot: {every: 1h, page: 1000, pause: 0s}}")
+    plan = plan_of("{snapshot: {every: 1h, page: 1000, pause: 0s}}", ["age"])
     entity = plan.entities["customers#Customer"]
     text = tuple(replace(f, type=STRING) if f.name == "age" else f for f in entity.fields)
     columns = tuple(replace(c, type=STRING) if c.name == "age" else c for c in entity.source.columns)
@@ -99,7 +99,7 @@ async def test_one_poison_record_of_ten_thousand(mesh: Mesh, catalog: Pool) -> N
 
 
 async def test_what_the_source_holds_now_counts(mesh: Mesh, catalog: Pool) -> None:
-    mesh.plan = plan_of("{snapshot: {every: 1h, page: 10, pause: 0s}}")
+    mesh.plan = plan_of("{snapshot: {every: 1h, page: 10, pause: 0s}}", ["age"])
     mesh.sql("INSERT INTO customers VALUES ('a', 'ana', 'x', NULL, NULL), ('b', 'bob', 'x', NULL, NULL)")
     mesh.sql("INSERT INTO customers VALUES ('c', 'cy', 'x', NULL, NULL), ('d', 'dan', 1, NULL, NULL)")
     recorder = mesh.recorder(dead=KeptLetters(SEAL, TOPIC))
@@ -119,7 +119,7 @@ async def test_what_the_source_holds_now_counts(mesh: Mesh, catalog: Pool) -> No
 
 
 async def test_a_source_that_does_not_answer_counts_no_attempt(mesh: Mesh, catalog: Pool) -> None:
-    mesh.plan = plan_of("{snapshot: {every: 1h, page: 10, pause: 0s}}")
+    mesh.plan = plan_of("{snapshot: {every: 1h, page: 10, pause: 0s}}", ["age"])
     mesh.sql("INSERT INTO customers VALUES ('a', 'ana', 'x', NULL, NULL), ('d', 'dan', 1, NULL, NULL)")
     recorder = mesh.recorder(dead=KeptLetters(SEAL, TOPIC))
     await captured(mesh, recorder, 1)
@@ -153,8 +153,11 @@ async def test_a_row_is_mapped_by_the_mended_spec(catalog: Pool) -> None:
         fields = tuple(replace(each, type=STRING) if each.name == "total" else each for each in entity.fields)
         plan, recorder = mended(one, replace(entity, fields=fields))
         assert (await trying(catalog, plan, recorder).retry(letter)).became == "retried"
-        (event,) = await recorder.log()
-        assert event.envelope["payload"]["total"] == "free"
+        without, whole = await recorder.log()
+        assert (without.envelope["payload"]["total"], without.envelope["metadata"]["unread"]) == (None, "total")
+        assert (whole.envelope["payload"]["total"], whole.envelope["changed_fields"]) == ("free", ["total"])
+        assert whole.event_id != without.event_id
+        assert (await only(catalog)).status == "retried"
 
 
 async def test_what_changed_since_is_not_undone(catalog: Pool) -> None:
@@ -169,7 +172,9 @@ async def test_what_changed_since_is_not_undone(catalog: Pool) -> None:
         for letter in await pending(catalog):
             assert (await trying(catalog, plan, recorder).retry(letter)).became == "superseded"
         assert {each.status for each in await letters(catalog, Which("test"))} == {"dropped"}
-        assert sorted(each.envelope["payload"]["total"] for each in await one.recorder.log()) == ["2.00", "2.00"]
+        told = [each.envelope for each in await one.recorder.log()]
+        assert [each["payload"]["total"] for each in told if each["entity"]["id"] == "o-1"] == [None, "2.00"]
+        assert [each["payload"]["total"] for each in told if each["entity"]["id"] == "o-2"] == ["2.00"]
 
 
 async def test_a_message_is_read_by_the_mended_spec(catalog: Pool) -> None:

@@ -17,7 +17,7 @@ _PLACED = frozenset({"postgres", "kafka"})  # what `origin` says there is said o
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a record; `version` 0: nothing but a bad record."""
+    """What is known of a record; `version` 0: nothing but a bad record. `bad`: which dead letter tells of it."""
 
     version: int = 0
     deleted: bool = True
@@ -122,14 +122,16 @@ class Folding:
         if known.withdrawn == "erasure":
             self._same(live.id)
             return
+        if live.bad is not None and live.bad_hash != known.bad:
+            self.result.bad.append(live.bad)
         if known.fields == live.hashes and (known.there or known.withdrawn is not None):
-            if known.bad:
-                self.result.known[live.id] = replace(known, bad=b"")
+            if known.bad != live.bad_hash:
+                self.result.known[live.id] = replace(known, bad=live.bad_hash)
             self._same(live.id)
             return
         content = self._hashes.content(live.hashes)
         names = self._hashes.changed(known.fields, live.hashes) if known.there else self._hashes.names
-        after = Known(known.version + 1 if names else known.version, False, live.hashes, content)
+        after = Known(known.version + 1 if names else known.version, False, live.hashes, content, live.bad_hash)
         self.result.known[live.id] = after
         if not names:  # the mapping lost a field, or has a new one that is empty
             self._same(live.id)

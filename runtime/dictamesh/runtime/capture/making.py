@@ -39,7 +39,7 @@ class EventMaker:
         """Return the events of a batch, which are one trace but for those whose source says another one.
 
         Their metadata tells how a change was noticed, as `poll/3` by the third owner, and whether a full pass did,
-        which may be long after it happened.
+        which may be long after it happened; `unread` names the fields that could not be read and are null therefore.
         """
         links = [link for link in self.entity.links if not link.many and link.by_key]
         root = trace.begin()
@@ -63,7 +63,7 @@ class EventMaker:
             trace=_trace(seen.traceparent if seen is not None else None, root),
             changed_fields=change.fields,
             relationships=tuple(self._related(row, links)) if row is not None else (),
-            metadata=(self._metadata(row) if row is not None else {}) | told,
+            metadata=(self._metadata(row) if row is not None else {}) | told | _unread(change),
             payload=self.payload.of(self.entity, row) if row is not None else None,
             timestamp=changed_at(change) or now,
             event_id=change.event_id,
@@ -94,6 +94,11 @@ def changed_at(change: Change) -> datetime | None:
     """Return when the source says that a record changed, as an aware time."""
     seen = _seen(change)
     return with_time(seen).at if seen is not None else None
+
+
+def _unread(change: Change) -> dict[str, str]:
+    names = change.live.unread if change.live is not None else ()
+    return {"unread": ",".join(names)} if names else {}
 
 
 def _seen(change: Change) -> Seen | None:

@@ -21,12 +21,19 @@ TYPE = "*"  # the catalog's word for an entity as a whole
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """A record that is there; `row` holds its mapped fields."""
+    """A record that is there; `row` holds its mapped fields.
+
+    A field that cannot be read is null, as in answers (S4): `bad` tells of it, known again by `bad_hash`, and `unread`
+    names all such fields.
+    """
 
     id: str
     seen: Seen
     row: Row
     hashes: bytes
+    bad: Bad | None = None
+    bad_hash: bytes = b""
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +73,10 @@ class RecordReader:
         self._hashes = hashes
         self._whole = row_mapping(entity, [each.name for each in entity.fields], plain=True)
         self._key = row_mapping(entity, entity.key, plain=True)
-        # a column at fault is told rather than a field that is computed of it
-        self._names = [each.name for each in sorted(entity.fields, key=lambda each: each.column is None)]
+        # a field that the contract requires is told first, and a column at fault rather than what is computed of it
+        told = sorted(entity.fields, key=lambda each: (not each.required, each.column is None))
+        self._names = [each.name for each in told]
+        self._required = {each.name for each in entity.fields if each.required} | set(entity.key)
 
     def read(self, seen: Seen, place: int, now: datetime) -> Read:
         """Read one record; `now` is what expressions take for the time."""
@@ -80,11 +89,16 @@ class RecordReader:
             return Gone(record, seen)
         if seen.present:
             return Present(record, place)
-        for name in self._names:
-            code = _fault(row[name])
-            if code is not None:
-                return self._spoiled(seen, record, "map", code, f"{self._entity.address}.{name}")
-        return Live(record, seen, row, self._hashes.packed(record, row))
+        faults = {name: code for name in self._names if (code := _fault(row[name])) is not None}
+        if not faults:
+            return Live(record, seen, row, self._hashes.packed(record, row))
+        first, code = next(iter(faults.items()))
+        spoiled = self._spoiled(seen, record, "map", code, f"{self._entity.address}.{first}")
+        if first in self._required:
+            return spoiled
+        row = {name: _without_faults(value) if name in faults else value for name, value in row.items()}
+        hashes, unread = self._hashes.packed(record, row), tuple(sorted(faults))
+        return Live(record, seen, row, hashes, spoiled.bad, spoiled.hash, unread)
 
     def given(self, bad: Bad) -> Spoiled:
         """Return a bad record that a way of noticing found itself."""
@@ -166,3 +180,16 @@ def _fault(value: Any) -> str | None:
     if isinstance(value, list):
         return next((code for each in value if (code := _fault(each)) is not None), None)
     return None
+
+
+def _without_faults(value: Any) -> Any:
+    """The value with null for whatever in it breaks a rule."""
+    match value:
+        case CellError():
+            return None
+        case dict():
+            return {name: _without_faults(each) for name, each in value.items()}
+        case list():
+            return [_without_faults(each) for each in value]
+        case _:
+            return value

@@ -55,7 +55,7 @@ class Told:
     ) -> None:
         for each in bad:
             _LOG.warning(
-                "a record is left out: %s (%s)",
+                "a record is bad: %s (%s)",
                 each.error,
                 each.rule,
                 extra={"entity": entity.address, "kind": state.kind},
@@ -218,9 +218,9 @@ class CatalogRecorder:
         seen = folded.touched - folded.known.keys() if batch.pass_id is not None else set()
         if seen:
             await self._records.touch(connection, seen)
-        if folded.bad:
-            await self._dead.put(connection, self._entity, batch.state, folded.bad)
         positions = await self._append(connection, batch, folded.changes, now)
+        if folded.bad:  # after the events: what is newer than a letter is how it is known to be superseded
+            await self._dead.put(connection, self._entity, batch.state, folded.bad)
         counts = _Counts()
         counts.add(folded.changes)
         return Recorded(

@@ -13,11 +13,13 @@ from dictamesh.runtime.adapters.ask import ReadFailed
 from dictamesh.runtime.adapters.line import Line
 from dictamesh.runtime.adapters.records import RecordIds
 from dictamesh.runtime.capture.contract import Bad, Batch, Kind, Recorder, Seen, StateId
+from dictamesh.runtime.capture.folding import delivery_id
 from dictamesh.runtime.capture.hashing import Hashes
 from dictamesh.runtime.capture.messages import MessageReader, Schemas, message_of
 from dictamesh.runtime.capture.packing import Unpackable, unpacked
 from dictamesh.runtime.capture.payload import Undecodable, columns_of, parsed, told
 from dictamesh.runtime.capture.reading import Gone, Live, RecordReader
+from dictamesh.runtime.capture.records import delivered
 from dictamesh.runtime.capture.source import SourceRows
 from dictamesh.runtime.capture.states_of import states_of
 from dictamesh.runtime.catalog.pool import Pool
@@ -86,14 +88,25 @@ class Retrying:
         if isinstance(seen, Bad):
             return await self._failed(letter, seen)
         read = RecordReader(entity, self.ids, Hashes(self.key, entity.fields)).read(seen, 0, datetime.now(UTC))
-        if not isinstance(read, Live | Gone):
-            return await self._failed(letter, getattr(read, "bad", _NO_RECORD))
+        bad = getattr(read, "bad", None)
+        if bad is not None or not isinstance(read, Live | Gone):
+            return await self._failed(letter, bad or _NO_RECORD)
         if letter.kind in _SENT and await self._newer(letter, entity, read.id):
             await self._settle(letter, "dropped")
             return Outcome("superseded", error="the record changed since")
-        await self.recorder(entity).record(Batch(self._state(letter, entity), [seen]))
+        state = self._state(letter, entity)
+        await self.recorder(entity).record(Batch(state, [await self._anew(state, read)]))
         await self._settle(letter, "retried")
         return Outcome("retried")
+
+    async def _anew(self, state: StateId, read: Live | Gone) -> Seen:
+        """What is recorded now; where the log holds its event, without the field at fault, this is another one."""
+        known = delivery_id(state, read)
+        if known is None:
+            return read.seen
+        async with self.pool.transaction() as connection:
+            told = await delivered(connection, [known])
+        return replace(read.seen, event_id=f"{known} again") if told else read.seen
 
     async def _handled(self, letter: Letter) -> Outcome:
         event = await self._logged(letter)

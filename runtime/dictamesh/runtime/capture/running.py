@@ -8,7 +8,7 @@ import os
 import random
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Protocol
 
@@ -38,6 +38,9 @@ _LOG = logging.getLogger("dictamesh.capture")
 _LONGEST_PAUSE = 60.0  # seconds between tries of a source that fails
 _FIRST_PAUSE = 1.0
 _SOUND = 60.0  # a way that ran for so long begins anew with short pauses
+_READS = 2  # reads of one server at a time, for all its entities together
+_WAITING = 1000  # reads that wait for one of these, so long
+_TURN = 60.0  # seconds
 
 
 class Telemetry(Protocol):
@@ -116,6 +119,7 @@ class Captures:
     _plan: Plan | None = field(default=None, init=False)
     _tasks: dict[str, Task] = field(default_factory=dict, init=False)
     _runs: dict[str, _Run] = field(default_factory=dict, init=False)
+    _lines: dict[str, tuple[Line, Line]] = field(default_factory=dict, init=False)
     _changed: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     async def use(self, plan: Plan, lines: Mapping[str, Line]) -> None:
@@ -124,8 +128,10 @@ class Captures:
         States survive a change of the mapping; another table, cursor or server is another state and begins anew.
         """
         wanted = list(captured(plan)) if plan.mesh.events.capture else []
+        self._lines = {name: self._beside(name, line) for name, line in lines.items()}
+        beside = {name: own for name, (_, own) in self._lines.items()}
         tasks = [
-            Task(first, plan.entities[first.entity], lines.get(first.server), _with_entities(plan, others))
+            Task(first, plan.entities[first.entity], beside.get(first.server), _with_entities(plan, others))
             for first, *others in together(plan)
             if plan.mesh.events.capture and first.kind in self.makers
         ]
@@ -135,6 +141,16 @@ class Captures:
         await self._end(stale)
         await states.pause_others(self.pool, plan.name, wanted)
         self._changed.set()
+
+    def _beside(self, name: str, line: Line) -> tuple[Line, Line]:
+        """Return a line with one behind a guard of its own, so that no reading of capture costs a caller an answer.
+
+        A line that a reload leaves alone keeps it.
+        """
+        known = self._lines.get(name)
+        if known is not None and known[0] is line:
+            return known
+        return line, replace(line, guard=line.guard.beside(_READS, queue=_WAITING, patience=_TURN))
 
     async def run(self) -> None:
         """Take leases and run ways until cancelled; nothing that fails ends it."""

@@ -223,11 +223,14 @@ class RunningMesh:
                 await new.retire(old, 0)
             return "failed"
         self._use(new)
+        # in one step: a request that holds the one and is answered by the other would have its lines closed under it
         self.world = new
-        await self.events.use(new)
         self.gateway.exchange(new.serving)
         self.quality.wake()
-        self._spawn(old.retire(new, self.start.settings.shutdown_timeout))
+        try:
+            await self.events.use(new)
+        finally:
+            self._spawn(old.retire(new, self.start.settings.shutdown_timeout))
         _LOG.info("reloaded", extra={"plan_hash": plan.hash[:12]})
         return "applied"
 

@@ -11,7 +11,7 @@ from dictamesh.connectors.sdk.errors import Fault, SourceError, Transient
 from dictamesh.runtime.resilience.circuit import Circuit, State
 from dictamesh.runtime.resilience.clock import MONOTONIC, Clock
 from dictamesh.runtime.resilience.limits import Slots, TokenBucket
-from dictamesh.runtime.resilience.settings import Settings
+from dictamesh.runtime.resilience.settings import Bulkhead, Settings
 
 T = TypeVar("T")
 
@@ -54,13 +54,16 @@ class Guard:
         self._slots = Slots(name, self.settings.bulkhead)
         self._circuit = Circuit(name, self.settings.breaker, self._listeners.on_state, clock)
 
-    def beside(self, at_a_time: int = 1) -> "Guard":
+    def beside(self, at_a_time: int = 1, *, queue: int | None = None, patience: float | None = None) -> "Guard":
         """Return a guard for work that must not disturb these calls.
 
         It has the same rate limit, and slots and a breaker of its own: its failures do not open this breaker, whose
-        changes are the only ones that are told.
+        changes are the only ones that are told. `queue` calls wait for a slot, `patience` seconds at most; without
+        them as these do.
         """
-        settings = replace(self.settings, bulkhead=replace(self.settings.bulkhead, max_concurrent=at_a_time))
+        own = self.settings.bulkhead
+        bulkhead = Bulkhead(at_a_time, own.queue if queue is None else queue, patience or own.max_wait)
+        settings = replace(self.settings, bulkhead=bulkhead)
         heard = Listeners(on_attempt=self._listeners.on_attempt)
         other = Guard(self.name, settings, clock=self._clock, listeners=heard, draw=self._draw)
         other._bucket = self._bucket
