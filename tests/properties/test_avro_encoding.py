@@ -2,6 +2,7 @@
 """Our Avro writer gives byte for byte what fastavro writes, and refuses what does not fit."""
 
 import io
+from dataclasses import replace
 from datetime import UTC
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from dictamesh.runtime.adapters.keys import json_form
 from dictamesh.runtime.bus.codec import Codec, Misfit, codec_of, decode, parsed
+from dictamesh.runtime.bus.compiled_reader import fast_reader
 from dictamesh.runtime.bus.encoding import writer
 from dictamesh.runtime.compile.avro import envelope
 from dictamesh.specs.types import (
@@ -50,6 +52,7 @@ TYPES = {
 }
 SCHEMA = envelope("Thing", [SimpleNamespace(name=name, type=kind) for name, kind in TYPES.items()])
 CODEC = codec_of(SCHEMA)
+READS = parsed(SCHEMA)
 GENERAL = Codec(writer(SCHEMA))
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 moments = st.datetimes(timezones=st.just(UTC))
@@ -117,7 +120,10 @@ def test_what_is_written_is_what_fastavro_writes_and_reads(value: dict[str, Any]
     fastavro.schemaless_writer(theirs, fastavro.parse_schema(SCHEMA), value)
     assert written[5:] == theirs.getvalue()
     assert GENERAL.encode(plain(value), 7) == written
-    assert decode(written, parsed(SCHEMA)) == plain(value)
+    assert decode(written, READS) == plain(value)
+    assert decode(written, replace(READS, fast=None)) == plain(value)
+    assert READS.fast is not None
+    assert READS.fast(written, 5) == (plain(value), len(written))
 
 
 SOUND: dict[str, Any] = {
@@ -181,6 +187,18 @@ def test_what_does_not_fit_is_refused_with_its_place_and_without_its_value(place
         {"entity": None},
         {"payload_encrypted": {"a": None}},
         {"more": 1},
+        {"domain": 5},
+        {"domain": ["d"]},
+        {"domain": None},
+        {"source_system": "\ud800"},
+        {"changed_fields": [1]},
+        {"changed_fields": "name"},
+        {"relationships": {}},
+        {"timestamp": True},
+        {"timestamp": 2**63},
+        {"event_type": ["UPDATED"]},
+        {"trace_context": {"trace_id": "t", "span_id": 1, "parent_span_id": None}},
+        {"trace_context": ["t", "s", None]},
     ],
 )
 def test_an_envelope_that_is_none_is_refused(change: dict[str, Any]) -> None:
@@ -200,3 +218,28 @@ def test_messages_of_strangers_are_refused() -> None:
     for message in (b"", b"\x00", b"\x01" + sound[1:], sound[:20], sound[:5] + b"\xff" * 40):
         with pytest.raises(Misfit):
             decode(message, schema)
+
+
+@given(envelopes)
+def test_a_message_that_was_cut_is_refused(value: dict[str, Any]) -> None:
+    sound = CODEC.encode(plain(value), 1)
+    for end in range(len(sound)):
+        with pytest.raises(Misfit):
+            decode(sound[:end], READS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"type": "fixed", "name": "F", "size": 2},
+        {"type": "float"},
+        ["string", "null"],
+        ["null", "string", "long"],
+        "Thing",
+        {"type": "string", "logicalType": "strange"},
+        {"type": "long", "logicalType": "timestamp-nanos"},
+    ],
+)
+def test_schemas_of_strangers_are_for_the_general_reader(change: Any) -> None:
+    fields = [{"name": "event_id", "type": "string"}, {"name": "x", "type": change}]
+    assert fast_reader({"type": "record", "name": "Thing", "fields": fields}) is None

@@ -6,12 +6,13 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import fastavro
 import orjson
 
 from dictamesh.runtime.adapters.keys import json_form
+from dictamesh.runtime.bus.compiled_reader import Read, fast_reader
 from dictamesh.runtime.bus.compiled_writer import REFUSED, Fast, fast_writer
 from dictamesh.runtime.bus.encoding import Misplaced, Write, writer
 from dictamesh.runtime.compile.plan import EntityPlan
@@ -74,14 +75,23 @@ def _head(schema_id: int) -> str:
     return _HEAD.pack(MAGIC, schema_id).decode("latin-1")
 
 
-def parsed(schema: Mapping[str, Any]) -> Any:
-    """Return the schema of an envelope as fastavro wants it to read JSON values of all but the payload."""
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A schema to read by; what `fast` fails at is left to fastavro."""
+
+    general: Any = field(repr=False)
+    fast: Read | None = field(repr=False)
+
+
+def parsed(schema: Mapping[str, Any]) -> Parsed:
+    """Return the schema of an envelope for `decode`; raises what fastavro raises for one that is none."""
     plain = thawed(schema)
+    fast = fast_reader(plain)
     for each in plain.get("fields", ()) if isinstance(plain, dict) else ():
         kind = each.get("type")
         if isinstance(kind, dict) and kind.get("logicalType") in _AS_JSON:
             each["type"] = kind["type"]
-    return fastavro.parse_schema(plain)
+    return Parsed(fastavro.parse_schema(plain), fast)
 
 
 def schema_id(message: bytes) -> int:
@@ -91,13 +101,21 @@ def schema_id(message: bytes) -> int:
     return int(_HEAD.unpack_from(message)[1])
 
 
-def decode(message: bytes, schema: Any) -> dict[str, Any]:
-    """Return the envelope of a message as JSON values; `schema` is what it was written by, `parsed`. Raises Misfit."""
+def decode(message: bytes, schema: Parsed) -> dict[str, Any]:
+    """Return the envelope of a message as JSON values; `schema` is what it was written by. Raises Misfit."""
     schema_id(message)
+    if schema.fast is not None:
+        try:
+            value, end = schema.fast(message, _HEAD.size)
+        except Exception:  # noqa: BLE001, S110 - a stranger's message may be anything; the other reader says what it is
+            pass
+        else:
+            if end <= len(message):
+                return cast("dict[str, Any]", value)
     stream = io.BytesIO(message)
     stream.seek(_HEAD.size)
     try:
-        found = fastavro.schemaless_reader(stream, schema, None)
+        found = fastavro.schemaless_reader(stream, schema.general, None)
     except Exception:  # noqa: BLE001 - a stranger's message may be anything
         raise Misfit("the message does not fit the schema that it names") from None
     if not isinstance(found, dict):

@@ -8,6 +8,7 @@ which names them as constants.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
@@ -17,6 +18,8 @@ from dictamesh.runtime.bus.encoding import Write, writer
 Fast = Callable[[Any, str], str]
 """Returns a head and the encoding of a value after it, in Latin-1; raises one of REFUSED where that takes the other."""
 REFUSED = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _KEPT = 4096  # lists of names
 
 
@@ -58,6 +61,13 @@ def _texts(value: Any) -> str:
     if not "".join(value).isascii():
         value = [_latin(each) for each in value]
     return f"{_LENGTHS[len(value)]}{''.join([f'{chr(2)}{_LENGTHS[len(each)]}{each}' for each in value])}\0"
+
+
+def _moment(value: Any) -> str:
+    found = datetime.fromisoformat(value)
+    if found.tzinfo is None:
+        raise ValueError
+    return _whole((found - _BEGINNING) // _MICROSECOND, 1 << 63)
 
 
 def _general(write: Write) -> Callable[[Any], str]:
@@ -187,6 +197,8 @@ def _expression(code: _Code, name: str, kind: Any) -> str:
         return f"{code.constant({each: _number(place) for place, each in enumerate(kind['symbols'])})}[{name}]"
     if plain in _BOUNDS and logical in {None, "timestamp-millis"}:
         return f"whole({name}, {_BOUNDS[plain]})"
+    if logical == "timestamp-micros":
+        return f"moment({name})"
     if plain == "array" and tuple(kind["items"]) == ("null", "string"):
         return f"texts({name})"
     if plain == "record" and all(isinstance(each["type"], list | tuple) for each in kind["fields"]):
@@ -222,4 +234,5 @@ _SCOPE: Mapping[str, Any] = {
     "latin": _latin,
     "whole": _whole,
     "texts": _texts,
+    "moment": _moment,
 }

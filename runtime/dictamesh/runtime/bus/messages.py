@@ -30,6 +30,15 @@ class Row(NamedTuple):
     key: str
     envelope: dict[str, Any]
 
+    def told(self) -> "Row":
+        """Return the event with no more of its envelope than its id and time; one that has none as it is."""
+        topic, partition, offset, key, envelope = self
+        try:
+            kept = {"event_id": envelope["event_id"], "timestamp": envelope["timestamp"]}
+        except (KeyError, TypeError):
+            return self
+        return Row(topic, partition, offset, key, kept)
+
 
 @dataclass(frozen=True, slots=True)
 class Rejected:

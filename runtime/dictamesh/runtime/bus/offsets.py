@@ -108,10 +108,18 @@ class Found:
 
     def rows(self) -> list[Row]:
         """Return the events, in order per partition."""
-        value, loads = cast("_Value", self.answer.get_value), orjson.loads
+        return self._rows(self.order)
+
+    def parts(self, size: int) -> Iterator[list[Row]]:
+        """Yield the same in parts."""
+        for begin in range(0, len(self.order), size):
+            yield self._rows(self.order[begin : begin + size])
+
+    def _rows(self, order: Sequence[tuple[int, int, int]]) -> list[Row]:
+        value, loads, places = cast("_Value", self.answer.get_value), orjson.loads, self.places
         return [
-            Row(*self.places[place], offset, value(number, 2).decode(), loads(value(number, 3)))
-            for place, offset, number in self.order
+            Row(*places[place], offset, value(number, 2).decode(), loads(value(number, 3)))
+            for place, offset, number in order
         ]
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Publishes the event log to Kafka: in order per partition, at least once, by one replica at a time (MC-5, EV-13).
 
-A page is encoded while the brokers take the one before it and the database gives the one after it. A position moves
-once the brokers have all before it.
+A page is encoded while the brokers take its beginning and the database gives the one after it. A position moves once
+the brokers have all before it.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import psycopg
 from psycopg.rows import TupleRow
 
-from dictamesh.runtime.bus.client import Failure, Message, Sender
+from dictamesh.runtime.bus.client import Failure, Sender
 from dictamesh.runtime.bus.messages import Outgoing, Rejected, Row, written
 from dictamesh.runtime.bus.offsets import Found, Overtaken, Place, advance, find, reading, standing
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
@@ -27,6 +27,7 @@ from dictamesh.specs.collecting import uncollected
 
 _LOG = logging.getLogger("dictamesh.bus")
 _PAGE = 5000
+_PART = 250  # of a page that is handed over at once: little lives at a time, and the brokers begin early
 _LEAST = 50  # of one partition in a page
 _IDLE = 0.5
 _WAIT = 1.0
@@ -42,7 +43,7 @@ class Told(Protocol):
     """Who hears what the relay does."""
 
     def published(self, rows: Sequence[Row]) -> None:
-        """The brokers have these events."""
+        """The brokers have these events, of whose envelopes there is what `Row.told` leaves."""
 
     def rejected(self, topic: str, count: int) -> None:
         """Events of a topic did not fit."""
@@ -61,8 +62,7 @@ class Told(Protocol):
 class _Page:
     """Events under way: where each partition stood before, and will stand after them."""
 
-    rows: list[Row]
-    messages: list[Message]
+    rows: list[Row]  # as they are told of
     rejected: list[Rejected]
     before: dict[Place, int]
     after: dict[Place, int]
@@ -71,7 +71,6 @@ class _Page:
         """The same without some partitions."""
         return _Page(
             [row for row in self.rows if (row.topic, row.partition) not in places],
-            [each for each in self.messages if (each.topic, each.partition) not in places],
             [each for each in self.rejected if (each.row.topic, each.row.partition) not in places],
             {place: at for place, at in self.before.items() if place not in places},
             {place: at for place, at in self.after.items() if place not in places},
@@ -151,9 +150,8 @@ class Relay:
                 await self._anew()
                 await asyncio.sleep(_AFTER_FAILURE)
             elif found is not None:
-                await asyncio.to_thread(sender.send, found.messages)
-                under_way = found
-                count += len(found.rows)
+                under_way = await asyncio.to_thread(_handed, sender, found)
+                count += len(under_way.rows)
             elif before is None:
                 if once:
                     return count
@@ -174,14 +172,13 @@ class Relay:
         except TimeoutError:
             pass
 
-    async def _next(self, ask: "_Ask") -> _Page | None:
-        """The next page, encoded; None where all is published or under way."""
+    async def _next(self, ask: "_Ask") -> "_Found | None":
+        """The next page, None where all is published or under way; the one after it is asked for."""
         coming, self._coming = self._coming, None
         found = await (coming if coming is not None else self._found(ask))
-        if found is None:
-            return None
-        self._coming = asyncio.ensure_future(self._found(ask))
-        return await asyncio.to_thread(_encoded, found)
+        if found is not None:
+            self._coming = asyncio.ensure_future(self._found(ask))
+        return found
 
     async def _found(self, ask: "_Ask") -> "_Found | None":
         """Events behind those found before; None where there are none."""
@@ -262,11 +259,17 @@ class _Found:
     after: dict[Place, int]
 
 
-def _encoded(found: _Found) -> _Page:
+def _handed(sender: Sender, found: _Found) -> _Page:
+    """Hand events to the producer; what they were made of is gone before garbage is looked for again."""
+    told: list[Row] = []
+    rejected: list[Rejected] = []
     with uncollected():
-        rows = found.events.rows()
-        messages, rejected = written(found.ways, rows)
-    return _Page(rows, messages, rejected, found.before, found.after)
+        for rows in found.events.parts(_PART):
+            messages, misfits = written(found.ways, rows)
+            sender.send(messages)
+            rejected += misfits
+            told += [row.told() for row in rows]
+    return _Page(told, rejected, found.before, found.after)
 
 
 @contextlib.asynccontextmanager
