@@ -5,7 +5,6 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-
 _THRESHOLDS = (10_000, 20, 20)  # a page of events makes thousands of objects, of which none is in a cycle
 
 
