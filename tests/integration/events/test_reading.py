@@ -61,6 +61,18 @@ async def test_everything_comes_once_and_in_order_while_writers_commit_late(cata
         assert offsets == list(range(head))
 
 
+async def test_envelopes_are_read_only_while_somebody_wants_them(catalog: Pool) -> None:
+    wanted = False
+    reader = Following(catalog, lambda: TOPICS, whole=lambda: wanted)
+    await append(catalog, event("c-1", "customers"))
+    (told,) = await reader.more()
+    assert (told.entity_id, told.envelope) == ("c-1", {})
+    wanted = True
+    await append(catalog, event("c-2", "customers"))
+    (told,) = await reader.more()
+    assert told.envelope["entity"]["id"] == told.entity_id == "c-2"
+
+
 async def test_a_notification_wakes_and_none_is_needed(catalog: Pool) -> None:
     ear = Ear(catalog)
     listening = asyncio.create_task(ear.listen())

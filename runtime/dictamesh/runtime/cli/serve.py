@@ -17,6 +17,7 @@ from dictamesh.runtime.mesh.build import build_file
 from dictamesh.runtime.mesh.running import RunningMesh, Start, start_mesh
 from dictamesh.runtime.mesh.settings import settings
 from dictamesh.runtime.observe.logs import configure
+from dictamesh.specs.collecting import settled
 from dictamesh.specs.diagnostics import Severity
 
 _LOG = logging.getLogger("dictamesh.cli")
@@ -68,6 +69,7 @@ async def _serve(start: Start) -> int:
         await asyncio.gather(starting, return_exceptions=True)
         return FINE
     mesh = starting.result()
+    settled()
     reloads: set[asyncio.Task[object]] = set()
     loop.add_signal_handler(signal.SIGHUP, lambda: _spawn(reloads, mesh))
     try:

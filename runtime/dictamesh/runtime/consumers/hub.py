@@ -63,7 +63,7 @@ class Hub:
         ear: Ear | None = None,
     ) -> None:
         self.pool = pool
-        self._following = Following(pool, topics, otherwise="end")
+        self._following = Following(pool, topics, otherwise="end", whole=lambda: bool(self._heard))
         self._forget = forget
         self._cursors = cursors
         self._ear = ear
@@ -94,7 +94,7 @@ class Hub:
             self._forget(events)
         finally:
             for event in events:
-                if self._heard[event.topic]:
+                if event.envelope and self._heard.get(event.topic):  # who came while it was read reads the log
                     self._hold(event)
             for woken in self._waiting:
                 woken.set()
