@@ -40,6 +40,9 @@ _UNSEEN = b"""
 SELECT entity_id FROM dictamesh_entity_state
  WHERE mesh = %s AND entity = %s AND NOT deleted AND version > 0 AND seen_at < %s ORDER BY entity_id
 """
+_LIVE = b"""
+SELECT count(*) FROM dictamesh_entity_state WHERE mesh = %s AND entity = %s AND NOT deleted AND version > 0
+"""
 _STILL_UNSEEN = b"""
 SELECT entity_id FROM dictamesh_entity_state
  WHERE mesh = %s AND entity = %s AND entity_id = ANY(%s) AND NOT deleted AND version > 0 AND seen_at < %s
@@ -94,6 +97,11 @@ class Records:
         """Return the records that were not seen since a time."""
         rows = await connection.execute(_UNSEEN, (self.mesh, self.entity, since))
         return [row[0] for row in await rows.fetchall()]
+
+    async def live(self, connection: psycopg.AsyncConnection[TupleRow]) -> int:
+        """Return how many records are there."""
+        row = await (await connection.execute(_LIVE, (self.mesh, self.entity))).fetchone()
+        return int(row[0]) if row is not None else 0
 
     async def still_unseen(
         self, connection: psycopg.AsyncConnection[TupleRow], ids: Collection[str], since: datetime
