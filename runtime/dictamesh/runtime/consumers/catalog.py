@@ -159,7 +159,10 @@ async def _reopened(connection: Connection, news: "_News", back: Sequence[_Back]
         part = held[at : at + _HOLDERS]
         types, ids = [holder.entity_type for _, holder in part], [holder.id for _, holder in part]
         told = await (await connection.execute(_LATEST, (types, ids))).fetchall()
-        edges = [edge for place, related in told for edge in news.again(*part[place - 1], related or ())]
+        edges: list[SeenEdge] = []
+        for place, related in told:
+            record, holder = part[place - 1]
+            edges += news.again(record, holder, related or ())
         created += (await upsert_edges(connection, await _standing(connection, edges))).created
     return created
 
