@@ -31,7 +31,10 @@ SELECT entity_type, source_entity_id, status, product_id, domain, data_classific
 """
 # What is history, or would be another mesh: the log and its counters, the audit, keys, which migrations ran.
 KEPT = ("event", "audit", "subject", "schema", "migration", "erasure", "dead")
-TABLES = b"SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relname LIKE 'dictamesh_%' AND NOT relispartition"
+TABLES = b"""
+SELECT relname FROM pg_class
+ WHERE relkind IN ('r', 'p') AND relname LIKE 'dictamesh_%' AND NOT relispartition
+"""
 
 
 async def shown(people: Heard) -> tuple[set[Any], set[Any]]:
@@ -54,9 +57,7 @@ async def again(people: Heard) -> Heard:
     return Heard(await start_mesh(Start(config, built, built.plan, settings)), people.folder)
 
 
-async def test_an_empty_catalog_becomes_what_it_was(
-    tmp_path: Path, dsn: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_empty_catalog_becomes_what_it_was(tmp_path: Path, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with heard(tmp_path, dsn, monkeypatch, edits=EDITS) as people:
 
         async def told(count: int) -> bool:
@@ -116,3 +117,29 @@ async def emptied(dsn: str, names: list[str]) -> None:
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
         tables = sql.SQL(", ").join(sql.Identifier(name) for name in names)
         await connection.execute(sql.SQL("TRUNCATE {} CASCADE").format(tables))
+
+
+async def test_what_went_while_the_state_was_lost_is_told_of(
+    tmp_path: Path, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with heard(tmp_path, dsn, monkeypatch, edits=EDITS) as people:
+
+        async def told(count: int) -> bool:
+            return len(await log(people)) >= count
+
+        await until(lambda: told(5), "three people and two badges are told of")
+        await people.stop()
+    await emptied(dsn, ["dictamesh_entity_catalog", "dictamesh_entity_state", "dictamesh_capture_state"])
+    people.sql("DELETE FROM people WHERE id = '3'")
+    people = await again(people)
+    try:
+        await until(lambda: told(5 + 4 + 1), "four are told of anew, and one of as gone")
+        (gone,) = [each for each in await log(people) if each.event_type == "DELETED"]
+        assert (gone.entity_id, gone.envelope["entity"]["version"]) == ("3", "2")
+
+        async def without() -> bool:
+            return {row[1] for row in (await shown(people))[1] if row[0] == "Person"} == {"*", "1", "2"}
+
+        await until(without, "the catalog does not show it")
+    finally:
+        await people.stop()

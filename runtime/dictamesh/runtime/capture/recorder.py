@@ -104,7 +104,7 @@ class CatalogRecorder:
         self._reader = RecordReader(entity, ids, self._hashes)
         self._maker = EventMaker(plan, entity, ids, payload)
         self._catalogued = False
-        self._records = Records(plan.name, entity.address, entity.name)
+        self._records = Records(plan.name, entity.address, entity.name, entity.topic.name)
         self._dead = dead or Told()
         self._epoch: int | None = None
         self._key_id = key_name(key)
@@ -261,6 +261,8 @@ class CatalogRecorder:
         done = Recorded()
         async with self._pool.transaction() as connection:
             began = await states.pass_of(connection, batch.state, pass_id)
+            if began is not None and await states.is_first_pass(connection, batch.state):
+                await self._records.recall(connection)  # what the log told of before a loss of the state may be gone
             missing = await self._records.unseen(connection, began[0]) if began is not None and not began[1] else []
             known = await self._records.live(connection) if missing else 0
         if batch.position is not None and known > _MANY and 2 * len(missing) > known:
