@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dictamesh.runtime.capture import state as states
-from dictamesh.runtime.capture.contract import Bad, Batch, Ousted, Seen
+from dictamesh.runtime.capture.contract import Bad, Batch, Ousted, Recorded, Seen
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.events.payload import NoPayload
 from tests.integration.capture.conftest import PRODUCT, Mesh, counts, plan_of, row
@@ -215,6 +215,38 @@ async def test_a_full_pass_deletes_what_it_did_not_see(mesh: Mesh) -> None:
     live = await mesh.pool.rows(b"SELECT entity_id FROM dictamesh_entity_state WHERE NOT deleted ORDER BY 1")
     assert [each["entity_id"] for each in live] == ["c1", "c2", "c7"]
     assert await recorder.position(mesh.state) == {"at": 2}
+
+
+async def whole(mesh: Mesh, id_: str, seen: list[Seen], position: Mapping[str, Any] | None) -> Recorded:
+    """One full pass; its position comes from what is stored, as ways make it."""
+    recorder = mesh.recorder()
+    before = await recorder.position(mesh.state) or {}
+    await recorder.record(Batch(mesh.state, position={**before, "pass": id_}, pass_id=id_))
+    return await recorder.record(Batch(mesh.state, seen, complete=id_, position=position))
+
+
+async def test_a_source_that_answers_with_next_to_nothing_is_believed_the_second_time(
+    mesh: Mesh, caplog: pytest.LogCaptureFixture
+) -> None:
+    everything = [row(f"c{n}") for n in range(101)]
+    await whole(mesh, "1", everything, {"at": 1})
+    done = await whole(mesh, "2", [], {"at": 2})
+    assert (done.deleted, done.doubted) == (0, 101)
+    assert "did not find 101 of 101 records" in caplog.text
+    assert (await mesh.recorder().position(mesh.state)) == {"at": 2, "doubted": True}
+    done = await whole(mesh, "3", everything, {"at": 3})  # it was an outage
+    assert counts(done) == (0, 0, 0, 101, 0)
+    done = await whole(mesh, "4", everything[:50], {"at": 4})
+    assert (done.deleted, done.doubted, done.unchanged) == (0, 51, 50)
+    done = await whole(mesh, "5", everything[:50], {"at": 5})
+    assert (done.deleted, done.doubted) == (51, 0)
+    assert (await mesh.recorder().position(mesh.state)) == {"at": 5}
+    assert (await whole(mesh, "6", [], {"at": 6})).deleted == 50  # few records may go at once
+
+
+async def test_a_pass_after_which_no_other_comes_is_believed(mesh: Mesh) -> None:
+    await whole(mesh, "1", [row(f"c{n}") for n in range(101)], {"at": 1})
+    assert (await whole(mesh, "2", [], None)).deleted == 101
 
 
 async def test_a_full_pass_with_a_record_that_has_no_key_deletes_nothing(mesh: Mesh) -> None:

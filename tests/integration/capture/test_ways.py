@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dictamesh.runtime.capture import state as states
 from dictamesh.runtime.capture.contract import Way
 from dictamesh.runtime.capture.poll import poll
 from dictamesh.runtime.capture.snapshot import snapshot
@@ -136,3 +137,27 @@ async def test_a_row_from_the_future_hides_nothing_that_comes_before_it(mesh: Me
         await events(mesh, 1)
         insert(mesh, "c2", at=(datetime.now(UTC) + timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%S.%f"))
         assert await events(mesh, 2) == [("c1", "1", "CREATED"), ("c2", "1", "CREATED")]
+
+
+WITHOUT_DELETES = "{poll: {every: 0.05s, cursor: updated_at, deletes: null, page: 50, pause: 0s}}"
+
+
+@pytest.mark.parametrize("changes", [POLL, SNAPSHOT, WITHOUT_DELETES], ids=["poll", "snapshot", "without deletes"])
+async def test_an_emptied_source_is_believed_at_the_second_look(
+    mesh: Mesh, changes: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    mesh.plan = plan_of(changes.replace("page: 2", "page: 50"))
+    for number in range(120):
+        insert(mesh, f"c{number}")
+    async with running(mesh):
+        assert len(await events(mesh, 120)) == 120
+    if changes == WITHOUT_DELETES:  # only a first pass finds that a record is gone
+        await states.reset(mesh.pool, "acme")
+    mesh.sql("DELETE FROM customers WHERE id <> 'c7'")
+    async with running(mesh):
+        assert len(await events(mesh, 239)) == 239
+        assert {each[0] for each in await mesh.told() if each[2] == "DELETED"} == {f"c{n}" for n in range(120)} - {"c7"}
+        position = await mesh.recorder().position(mesh.state)
+    assert position is not None
+    assert "doubted" not in position
+    assert caplog.text.count("a full pass did not find") == 1

@@ -86,10 +86,27 @@ async def test_a_record_that_is_gone_is_archived_and_may_come_back(people: Heard
     assert await records(people) == [("Person", "1", "archived"), ("Person", "2", "active")]
     assert await edges(people) == [("2", "boss", "1", False)]
     await people.write(people.event("1", "CREATED"))
-    await people.write(people.event("2", boss="1", fields=("bossId",)))
     await caught_up(people)
     assert await records(people) == [("Person", "1", "active"), ("Person", "2", "active")]
-    assert (await edges(people))[-1] == ("2", "boss", "1", True)
+    assert await edges(people) == [("2", "boss", "1", False), ("2", "boss", "1", True)], "2 held on to it all the time"
+    assert len(await log(people, RELATIONSHIP_CREATED)) == 2
+
+
+async def test_nobody_is_related_again_who_left_while_a_record_was_gone(people: Heard) -> None:
+    await people.write(people.event("1", "CREATED"), *(people.event(each, "CREATED", boss="1") for each in "2345"))
+    await people.write(people.event("DE", "CREATED", entity="people#Country"), people.event("6", "CREATED", land="DE"))
+    await people.write(people.event("1", "DELETED"), people.event("DE", "DELETED", entity="people#Country"))
+    await caught_up(people)
+    await people.write(people.event("3", fields=("bossId",)), people.event("4", fields=("bossId",), boss="2"))
+    await people.write(people.event("5", "DELETED"))
+    await caught_up(people)
+    await people.write(people.event("1", "CREATED"), people.event("DE", "CREATED", entity="people#Country"))
+    await caught_up(people)
+    assert {each for each in await edges(people) if each[3]} == {
+        ("2", "boss", "1", True),
+        ("4", "boss", "2", True),
+        ("DE", "homes", "6", True),
+    }
 
 
 async def test_types_are_told_of_once(people: Heard) -> None:

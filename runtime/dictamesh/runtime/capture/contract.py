@@ -64,7 +64,8 @@ class Batch:
 
     A full pass has an id of the way's choice: its first batch, an empty one before anything is read, says when it
     began; its last one is `complete`, and records of the entity that were not seen since then, by whatever way, are
-    deleted. These alone come in transactions of their own, `position` last.
+    deleted; where most would be and it has a position, only once a second pass in a row did not see them (`doubted`).
+    These alone come in transactions of their own, `position` last.
     """
 
     state: StateId
@@ -86,6 +87,7 @@ class Recorded:
     bad: int = 0
     positions: Mapping[str, int] = field(default_factory=dict)  # the next offset by `topic/partition`
     newest: datetime | None = None  # of the changes that became events, when the newest happened by its source
+    doubted: int = 0  # records that a full pass did not find; deleted if another one does not either
     unknown: Sequence[int] = ()  # places in `seen` of records that are `present` and of which no version is known
 
 

@@ -13,6 +13,7 @@ from dictamesh.runtime.adapters.convert import Reading, converter
 from dictamesh.runtime.adapters.keys import json_form
 from dictamesh.runtime.capture.contract import Batch, Recorder, Seen, StateId, Way
 from dictamesh.runtime.capture.passes import LARGEST, FullPass
+from dictamesh.runtime.capture.recorder import DOUBTED
 from dictamesh.runtime.capture.rhythm import Rhythm
 from dictamesh.runtime.capture.running import Making
 from dictamesh.runtime.capture.source import Columns, SourceRows
@@ -59,7 +60,7 @@ class PollWay:
 
     def _compares(self, at: Mapping[str, Any]) -> bool:
         if self.settings.deletes is None:
-            return False
+            return DOUBTED in at  # by the first pass, which has to be confirmed
         return not Rhythm.of(at.get("compared"), self.settings.deletes).left(datetime.now(UTC))
 
     async def _begin(self, at: Mapping[str, Any]) -> None:

@@ -32,6 +32,8 @@ _AT_ONCE = 500  # records of one transaction that nobody needs to see together
 _BREATH = 100  # records read in one go: others are served meanwhile
 _TOLD_AT_MOST = 10_000  # bad records without a key that are remembered, so that a full pass tells of them once
 _UNSEEN = Seen(deleted=True)
+_MANY = 100  # known records from which on a pass that would delete more than half of them has to be confirmed
+DOUBTED = "doubted"
 
 
 class DeadLetters(Protocol):
@@ -102,7 +104,7 @@ class CatalogRecorder:
         self._reader = RecordReader(entity, ids, self._hashes)
         self._maker = EventMaker(plan, entity, ids, payload)
         self._catalogued = False
-        self._records = Records(plan.name, entity.address, entity.name)
+        self._records = Records(plan.name, entity.address, entity.name, entity.topic.name)
         self._dead = dead or Told()
         self._epoch: int | None = None
         self._key_id = key_name(key)
@@ -251,11 +253,22 @@ class CatalogRecorder:
         return positions
 
     async def _completed(self, batch: Batch, pass_id: str, now: datetime) -> Recorded:
-        """End a full pass: what it did not see is deleted, 500 records at a time, then the position moves."""
+        """End a full pass: what it did not see is deleted, 500 records at a time, then the position moves.
+
+        A source that answers without most of its records may be one that fails politely: where a position says that
+        another pass will come, only a second one in a row is believed.
+        """
         done = Recorded()
         async with self._pool.transaction() as connection:
             began = await states.pass_of(connection, batch.state, pass_id)
+            if began is not None and await states.is_first_pass(connection, batch.state):
+                await self._records.recall(connection)  # what the log told of before a loss of the state may be gone
             missing = await self._records.unseen(connection, began[0]) if began is not None and not began[1] else []
+            known = await self._records.live(connection) if missing else 0
+        if batch.position is not None and known > _MANY and 2 * len(missing) > known:
+            before = await self.position(batch.state) or {}
+            if DOUBTED not in before:
+                return await self._doubted(batch, len(missing), known)
         if began is not None and began[1]:
             _LOG.warning(
                 "a full pass met records without a key; nothing is deleted for not being seen",
@@ -268,6 +281,19 @@ class CatalogRecorder:
             if began is not None and not began[1]:
                 await self._records.release(connection, began[0])
         return done
+
+    async def _doubted(self, batch: Batch, missing: int, known: int) -> Recorded:
+        """End a full pass that is not believed: nothing is deleted, and the position says that it was doubted."""
+        _LOG.warning(
+            "a full pass did not find %d of %d records; they are deleted only if the next one does not either",
+            missing,
+            known,
+            extra={"entity": self._entity.address},
+        )
+        marked = replace(batch, position={**(batch.position or {}), DOUBTED: True})
+        async with self._pool.transaction() as connection:
+            await states.move(connection, marked, self._epoch, self._key_id, complete=True)
+        return Recorded(doubted=missing)
 
     async def _delete(
         self, batch: Batch, ids: Sequence[str], began: tuple[datetime, bool] | None, now: datetime
@@ -296,4 +322,5 @@ def _sum(one: Recorded, other: Recorded) -> Recorded:
         positions=positions,
         newest=max((each.newest for each in (one, other) if each.newest is not None), default=None),
         unknown=(*one.unknown, *other.unknown),
+        doubted=one.doubted + other.doubted,
     )

@@ -40,9 +40,24 @@ _UNSEEN = b"""
 SELECT entity_id FROM dictamesh_entity_state
  WHERE mesh = %s AND entity = %s AND NOT deleted AND version > 0 AND seen_at < %s ORDER BY entity_id
 """
+_LIVE = b"""
+SELECT count(*) FROM dictamesh_entity_state WHERE mesh = %s AND entity = %s AND NOT deleted AND version > 0
+"""
 _STILL_UNSEEN = b"""
 SELECT entity_id FROM dictamesh_entity_state
  WHERE mesh = %s AND entity = %s AND entity_id = ANY(%s) AND NOT deleted AND version > 0 AND seen_at < %s
+"""
+# Records that another mesh in the same database knows are that one's.
+_RECALL = b"""
+INSERT INTO dictamesh_entity_state (mesh, entity, entity_id, version, deleted, seen_at)
+SELECT %(mesh)s, %(entity)s, e.entity_id, e.version, false, '-infinity'
+  FROM (SELECT DISTINCT ON (l.entity_id) l.entity_id, l.event_type,
+               (l.event_payload->'entity'->>'version')::bigint AS version
+          FROM dictamesh_event_log l WHERE l.entity_type = %(type)s AND l.topic = %(topic)s
+         ORDER BY l.entity_id, l.id DESC) e
+ WHERE e.event_type NOT IN ('DELETED', 'ARCHIVED') AND e.version > 0
+   AND NOT EXISTS (SELECT FROM dictamesh_entity_state s WHERE s.entity = %(entity)s AND s.entity_id = e.entity_id)
+    ON CONFLICT DO NOTHING
 """
 _RELEASE = b"""
 UPDATE dictamesh_entity_state SET withdrawn = NULL, field_hashes = '', content_hash = '', bad_hash = ''
@@ -57,6 +72,7 @@ class Records:
     mesh: str
     entity: str
     type: str
+    topic: str
 
     async def known(self, connection: psycopg.AsyncConnection[TupleRow], ids: Collection[str]) -> dict[str, Known]:
         """Return what is known of some records."""
@@ -94,6 +110,16 @@ class Records:
         """Return the records that were not seen since a time."""
         rows = await connection.execute(_UNSEEN, (self.mesh, self.entity, since))
         return [row[0] for row in await rows.fetchall()]
+
+    async def recall(self, connection: psycopg.AsyncConnection[TupleRow]) -> None:
+        """Learn from the log of records that were told of as there and are not known, as after a loss of the state."""
+        wanted = {"mesh": self.mesh, "entity": self.entity, "type": self.type, "topic": self.topic}
+        await connection.execute(_RECALL, wanted)
+
+    async def live(self, connection: psycopg.AsyncConnection[TupleRow]) -> int:
+        """Return how many records are there."""
+        row = await (await connection.execute(_LIVE, (self.mesh, self.entity))).fetchone()
+        return int(row[0]) if row is not None else 0
 
     async def still_unseen(
         self, connection: psycopg.AsyncConnection[TupleRow], ids: Collection[str], since: datetime

@@ -50,6 +50,7 @@ VALUES (%(mesh)s, %(entity)s, %(kind)s, %(server)s, %(cursor)s, %(key_id)s) ON C
 """
 _POSITION = b"SELECT position FROM dictamesh_capture_state WHERE " + _ID
 _PASS = b"SELECT pass_started_at, pass_unsound FROM dictamesh_capture_state WHERE pass_id = %(pass)s AND " + _ID
+_FIRST = b"SELECT last_pass_at IS NULL FROM dictamesh_capture_state WHERE " + _ID
 _TELL = (
     b"UPDATE dictamesh_capture_state SET status = %(status)s, error = %(error)s, updated_at = clock_timestamp() WHERE "
     + _ID
@@ -170,6 +171,12 @@ async def pass_of(
     """Return when a full pass began and whether it met records without a key; None for another than the current."""
     row = await (await connection.execute(_PASS, {**asdict(state), "pass": pass_id})).fetchone()
     return (row[0], row[1]) if row is not None else None
+
+
+async def is_first_pass(connection: psycopg.AsyncConnection[TupleRow], state: StateId) -> bool:
+    """Return whether no full pass was ever completed."""
+    row = await (await connection.execute(_FIRST, asdict(state))).fetchone()
+    return row is not None and bool(row[0])
 
 
 async def tell(pool: Pool, owned: Owned, status: str, error: str | None = None) -> None:

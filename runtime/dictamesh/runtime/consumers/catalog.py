@@ -44,6 +44,28 @@ UPDATE dictamesh_cache_status s SET expires_at = g.at
 """
 
 
+# Relations that ended when a record went, and who holds them may be the other end: those of each instant of going.
+_ENDED = b"""
+SELECT g.place, e.subject_entity_type, e.subject_entity_id
+  FROM unnest(%(nodes)s::bigint[], %(ends)s::timestamptz[]) WITH ORDINALITY AS g (node, at, place)
+  JOIN dictamesh_entity_relationships e
+    ON e.object_node = g.node AND e.valid_to BETWEEN g.at AND g.at + interval '1 microsecond'
+ UNION
+SELECT g.place, e.object_entity_type, e.object_entity_id
+  FROM unnest(%(nodes)s::bigint[], %(ends)s::timestamptz[]) WITH ORDINALITY AS g (node, at, place)
+  JOIN dictamesh_entity_relationships e
+    ON e.subject_node = g.node AND e.valid_to BETWEEN g.at AND g.at + interval '1 microsecond'
+"""
+_LATEST = b"""
+SELECT h.place, l.event_payload->'relationships'
+  FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS h (entity_type, id, place)
+ CROSS JOIN LATERAL (
+        SELECT event_payload FROM dictamesh_event_log l
+         WHERE l.entity_type = h.entity_type AND l.entity_id = h.id ORDER BY l.id DESC LIMIT 1) l
+"""
+_HOLDERS = 1000  # records that held relations to one that came back, at a time
+
+
 @dataclass(slots=True)
 class CatalogConsumer:
     """Keeps the catalog as the log says; `fresh` hears the seconds from a change of a product to its event."""
@@ -88,6 +110,7 @@ async def announce_types(pool: Pool, plan: Plan) -> None:
 
 
 async def _written(connection: Connection, plan: Plan, news: "_News", events: Mapping[str, LoggedEvent]) -> None:
+    back = await _back(connection, news)
     await upsert_entities(connection, news.records)
     await close_edges(connection, news.endings)
     if news.endings_back:
@@ -95,9 +118,53 @@ async def _written(connection: Connection, plan: Plan, news: "_News", events: Ma
         await connection.execute(_CLOSE_BACK, [list(column) for column in columns])
     written = await upsert_edges(connection, await _standing(connection, news.edges))
     await archive_entities(connection, news.gone)
-    causes = [(edge, events.get(edge.origin or "")) for edge in written.created]
+    opened = [*written.created, *await _reopened(connection, news, back)]
+    causes = [(edge, events.get(edge.origin or "")) for edge in opened]
     created = [created_relation(plan, edge, event) for edge, event in causes if event is not None]
     await append_events(connection, created, {RELATIONSHIP_CREATED: PARTITIONS})
+
+
+@dataclass(frozen=True, slots=True)
+class _Back:
+    """A record that comes back, and when it had gone."""
+
+    record: SeenRecord
+    node: int
+    gone: datetime
+
+
+async def _back(connection: Connection, news: "_News") -> list[_Back]:
+    """Return the records that were gone before these news."""
+    nodes = await find_nodes(connection, {each.ref for each in news.records})
+    known = [(each, nodes[each.ref]) for each in news.records if each.ref in nodes]
+    return [
+        _Back(record, node.node, node.last_seen_at)
+        for record, node in known
+        if node.status == "archived" and node.last_seen_at < record.at
+    ]
+
+
+async def _reopened(connection: Connection, news: "_News", back: Sequence[_Back]) -> list[SeenEdge]:
+    """Relate those again that held a relation to a record when it went, and whose latest event in the log still does.
+
+    What began to refer to it only while it was gone is related when it is told of again.
+    """
+    if not back:
+        return []
+    columns = {"nodes": [each.node for each in back], "ends": [each.gone for each in back]}
+    rows = await (await connection.execute(_ENDED, columns)).fetchall()
+    held = [(back[place - 1].record, Ref(kind, record)) for place, kind, record in rows]
+    created: list[SeenEdge] = []
+    for at in range(0, len(held), _HOLDERS):
+        part = held[at : at + _HOLDERS]
+        types, ids = [holder.entity_type for _, holder in part], [holder.id for _, holder in part]
+        told = await (await connection.execute(_LATEST, (types, ids))).fetchall()
+        edges: list[SeenEdge] = []
+        for place, related in told:
+            record, holder = part[place - 1]
+            edges += news.again(record, holder, related or ())
+        created += (await upsert_edges(connection, await _standing(connection, edges))).created
+    return created
 
 
 async def _standing(connection: Connection, edges: Sequence[SeenEdge]) -> list[SeenEdge]:
@@ -118,6 +185,18 @@ class _News:
     endings: list[Ending] = field(default_factory=list)
     endings_back: list[tuple[Ref, str, datetime]] = field(default_factory=list)
     gone: list[tuple[Ref, datetime]] = field(default_factory=list)
+    causes: dict[Ref, str] = field(default_factory=dict)
+
+    def again(self, record: SeenRecord, holder: Ref, related: Sequence[Mapping[str, Any]]) -> Iterator[SeenEdge]:
+        """Yield the relations of a holder, as an event told them, that lead to a record which came back."""
+        entity = self.entities.get(holder.entity_type)
+        if entity is None or not _nameable(entity):
+            return
+        far = {each["relationship_kind"] for each in related if _end_of(each) == record.ref}
+        for link in entity.links:
+            if link.name in far and not link.many and link.by_key:
+                relation = declared_relation(entity, link, self.plan.entities[link.target])
+                yield _edge(relation, (holder, record.ref), record.at, self.causes.get(record.ref, ""))
 
     def add(self, event: LoggedEvent) -> None:
         ref, at = Ref(event.entity_type, event.entity_id), event.ingested_at
@@ -129,6 +208,7 @@ class _News:
             self.endings.append(Ending(ref, at))
             return
         self.records.append(SeenRecord(ref, at))
+        self.causes[ref] = str(event.event_id)
         if entity is not None:
             self._relate(entity, ref, event)
 
@@ -142,7 +222,7 @@ class _News:
             far = told.get(link.name)
             if far is not None and _nameable(target):
                 ends = ref, Ref(target.name, str(far["entity_id"]))
-                self.edges.append(_edge(relation, ends, event))
+                self.edges.append(_edge(relation, ends, event.ingested_at, str(event.event_id)))
             elif far is None and _unlinked(link, event):
                 self._end(relation, ref, event.ingested_at)
 
@@ -153,16 +233,13 @@ class _News:
             self.endings.append(Ending(holder, at, relation.name))
 
 
-def _edge(relation: DeclaredRelation, ends: tuple[Ref, Ref], event: LoggedEvent) -> SeenEdge:
+def _edge(relation: DeclaredRelation, ends: tuple[Ref, Ref], at: datetime, origin: str) -> SeenEdge:
     subject, object_ = reversed(ends) if relation.turned else ends
-    return SeenEdge(
-        subject,
-        relation.name,
-        object_,
-        event.ingested_at,
-        origin=str(event.event_id),
-        cardinality=relation.cardinality,
-    )
+    return SeenEdge(subject, relation.name, object_, at, origin=origin, cardinality=relation.cardinality)
+
+
+def _end_of(related: Mapping[str, Any]) -> Ref:
+    return Ref(str(related["type"]), str(related["entity_id"]))
 
 
 def _unlinked(link: LinkPlan, event: LoggedEvent) -> bool:
@@ -184,7 +261,7 @@ def _rounds(events: Sequence[LoggedEvent]) -> Iterator[list[LoggedEvent]]:
     for event in sorted(events, key=lambda each: each.ingested_at):  # relations meet records of other partitions
         ref = Ref(event.entity_type, event.entity_id)
         goes = event.event_type in _GONE
-        ends = {Ref(each["type"], each["entity_id"]) for each in event.envelope.get("relationships") or ()}
+        ends = {_end_of(each) for each in event.envelope.get("relationships") or ()}
         if ref in told or (goes and ref in related) or ends & gone:
             yield part
             part, told, gone, related = [], set(), set(), set()

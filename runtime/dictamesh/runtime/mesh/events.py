@@ -164,7 +164,7 @@ class Capturing:
     def captured(self, state: StateId, recorded: Recorded) -> None:
         """Count what became of a batch."""
         labels = _labels(state)
-        for outcome in ("created", "updated", "deleted", "unchanged", "bad"):
+        for outcome in ("created", "updated", "deleted", "unchanged", "bad", "doubted"):
             count = getattr(recorded, outcome)
             if count:
                 self.metrics.count("captured_changes_total", *labels, outcome, by=count)

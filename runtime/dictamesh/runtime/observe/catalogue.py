@@ -161,7 +161,7 @@ OUTCOMES: Mapping[str, tuple[str, ...]] = {
         "unavailable",
         "failed",
     ),
-    "captured_changes_total": ("created", "updated", "deleted", "unchanged", "bad"),
+    "captured_changes_total": ("created", "updated", "deleted", "unchanged", "bad", "doubted"),
     "capture_failures_total": ("source", "catalog", "ousted", "key", "lost", "ended", "error"),
     "reloads_total": ("applied", "unchanged", "refused", "invalid", "failed"),
     "consumed_events_total": ("handled", "dead"),
