@@ -20,7 +20,8 @@ import psycopg
 
 from dictamesh.runtime.catalog.cluster import start
 from dictamesh.runtime.mesh.build import build_file
-from dictamesh.runtime.mesh.running import Start, start_mesh
+from dictamesh.runtime.mesh.start import Start
+from dictamesh.runtime.mesh.starting import start_mesh
 from dictamesh.specs.model import Runtime
 from tests.bench.figures import Figure
 from tests.support.subscribing import MESH, NAMES, SPECS, Heard, connected

@@ -16,7 +16,9 @@ import aiohttp
 from dictamesh.runtime.events.envelope import EntityReference, Event, EventTrace, RelationshipReference
 from dictamesh.runtime.events.log import append_events
 from dictamesh.runtime.mesh.build import build_file
-from dictamesh.runtime.mesh.running import RunningMesh, Start, start_mesh
+from dictamesh.runtime.mesh.running import RunningMesh
+from dictamesh.runtime.mesh.start import Start
+from dictamesh.runtime.mesh.starting import start_mesh
 from dictamesh.runtime.observe import trace
 from dictamesh.specs.model import Runtime
 

@@ -11,7 +11,8 @@ from psycopg import sql
 from dictamesh.runtime.events.log import LoggedEvent
 from dictamesh.runtime.events.reading import following
 from dictamesh.runtime.mesh.build import build_file
-from dictamesh.runtime.mesh.running import Start, start_mesh
+from dictamesh.runtime.mesh.start import Start
+from dictamesh.runtime.mesh.starting import start_mesh
 from dictamesh.specs.model import Runtime
 from tests.support.running import until
 from tests.support.subscribing import Heard, heard

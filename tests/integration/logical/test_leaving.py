@@ -10,7 +10,8 @@ import pytest
 from dictamesh.runtime.capture.state import stands
 from dictamesh.runtime.mesh import events
 from dictamesh.runtime.mesh.build import build_file
-from dictamesh.runtime.mesh.running import Start, start_mesh
+from dictamesh.runtime.mesh.start import Start
+from dictamesh.runtime.mesh.starting import start_mesh
 from dictamesh.specs.model import Runtime
 from tests.support.postgres import embedded_dsn, fresh_database
 from tests.support.running import command, until

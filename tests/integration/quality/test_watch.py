@@ -17,7 +17,9 @@ import pytest
 from dictamesh.runtime.catalog.lease import leased
 from dictamesh.runtime.catalog.pool import PoolSettings, open_pool
 from dictamesh.runtime.mesh.build import build_file
-from dictamesh.runtime.mesh.running import RunningMesh, Start, start_mesh
+from dictamesh.runtime.mesh.running import RunningMesh
+from dictamesh.runtime.mesh.start import Start
+from dictamesh.runtime.mesh.starting import start_mesh
 from dictamesh.specs.diagnostics import render
 from tests.support.postgres import fresh_database
 from tests.support.running import until

@@ -14,8 +14,10 @@ from dictamesh.runtime.cli.common import config_of, show
 from dictamesh.runtime.cli.exits import FINDINGS, FINE
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.mesh.build import build_file
-from dictamesh.runtime.mesh.running import RunningMesh, Start, start_mesh
+from dictamesh.runtime.mesh.running import RunningMesh
 from dictamesh.runtime.mesh.settings import settings
+from dictamesh.runtime.mesh.start import Start
+from dictamesh.runtime.mesh.starting import start_mesh
 from dictamesh.runtime.observe.logs import configure
 from dictamesh.specs.collecting import settled
 from dictamesh.specs.diagnostics import Severity

@@ -5,7 +5,6 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +22,7 @@ from dictamesh.runtime.gateway.serving import Gateway
 from dictamesh.runtime.mesh import telling
 from dictamesh.runtime.mesh.api import api
 from dictamesh.runtime.mesh.attestation import attest, renew
-from dictamesh.runtime.mesh.build import Built, build_file
+from dictamesh.runtime.mesh.build import build_file
 from dictamesh.runtime.mesh.bus_metrics import BusMetrics
 from dictamesh.runtime.mesh.consuming import Consuming, begin_consumers
 from dictamesh.runtime.mesh.drift import compare
@@ -38,7 +37,8 @@ from dictamesh.runtime.mesh.publishing import Publishing
 from dictamesh.runtime.mesh.quality import QualityWatch, known_quality
 from dictamesh.runtime.mesh.recording import Recording
 from dictamesh.runtime.mesh.references import Resolver
-from dictamesh.runtime.mesh.store import Store, open_store
+from dictamesh.runtime.mesh.start import Start
+from dictamesh.runtime.mesh.store import Store
 from dictamesh.runtime.mesh.telemetry import CountedAudit, PlanTelemetry, counted
 from dictamesh.runtime.mesh.trees import changes
 from dictamesh.runtime.mesh.web import application
@@ -50,7 +50,6 @@ from dictamesh.runtime.observe.server import Listening, listen, metrics_app
 from dictamesh.runtime.resilience import L1, Listeners
 from dictamesh.specs.diagnostics import Severity
 from dictamesh.specs.model import Runtime
-from dictamesh.specs.resolve.mesh import LOOPBACK
 
 _LOG = logging.getLogger("dictamesh.mesh")
 
@@ -59,17 +58,6 @@ Reloaded = Literal["unchanged", "invalid", "refused", "failed", "applied"]
 
 # Left for the end after the last operation: ports, audit, PostgreSQL.
 _CLOSING = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What a start needs: the mesh file, its plan, the settings of the process."""
-
-    config: Path
-    built: Built
-    plan: Plan
-    settings: Runtime
-    accept_weaker: bool = False
 
 
 class RunningMesh:
@@ -279,11 +267,7 @@ class RunningMesh:
         self.recorder.change(world.plan.mesh.catalog.write_every)
         rules = [rule.name for entity in world.plan.entities.values() for rule in entity.quality]
         self.metrics.use_plan(world.plan.hash, _served(world.plan), rules)
-        for name in self._probed:
-            self.checks.remove(name)
-        self._probed = tuple(f"server:{name}" for name in world.lines)
-        for name, opened in world.lines.items():
-            self.checks.add(f"server:{name}", opened.line.connector.health, required=False)
+        self._probed = probing(self.checks, self._probed, world)
         self.checks.add("catalog", lambda: probe(self.store.pool))
         self._spawn(_held(world, compare(world.plan, world.lines)))
 
@@ -310,28 +294,17 @@ class RunningMesh:
         task.add_done_callback(self._tasks.discard)
 
 
-async def start_mesh(start: Start) -> RunningMesh:
-    """Start a mesh and return once it is ready; raises StartFailed with nothing left running."""
-    if start.plan.mesh.security is None and start.settings.host not in LOOPBACK:
-        raise StartFailed(
-            f"without 'security' the runtime stays on loopback, not on {start.settings.host}",
-            "add a 'security' block to the mesh file, or leave --host at 127.0.0.1",
-        )
-    metrics = Metrics()
-    drain = Drain(on_change=lambda count: metrics.set("operations_in_flight", count))
-    resolver = Resolver(start.config.parent)
-    store = await open_store(start.plan.mesh.catalog, Path(start.settings.data_dir), resolver)
-    mesh = RunningMesh(start, store, metrics, drain)
-    try:
-        await mesh.open()
-    except BaseException:
-        await mesh.stop()
-        raise
-    return mesh
-
-
 def _served(plan: Plan) -> Iterable[Served]:
     return [Served(entity.server, entity.product, entity.name) for entity in plan.entities.values()]
+
+
+def probing(checks: Checks, before: Iterable[str], world: World) -> tuple[str, ...]:
+    """Ask the servers of a world how they are, and no longer those of `before`; return the names of the checks."""
+    for name in before:
+        checks.remove(name)
+    for name, opened in world.lines.items():
+        checks.add(f"server:{name}", opened.line.connector.health, required=False)
+    return tuple(f"server:{name}" for name in world.lines)
 
 
 async def _held(world: World, work: Coroutine[Any, Any, object]) -> None:
