@@ -3,12 +3,15 @@
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import psycopg
 import pytest
 
+from dictamesh.runtime.capture.contract import Batch, Recorded
+from dictamesh.runtime.capture.postgres.lsn import lsn_of
 from tests.integration.logical.sources import TABLES, followed, held, recorder_for, same, shop
+from tests.support.recording import MemoryRecorder
 
 _STATES = ("open", "paid", "late")
 
@@ -49,6 +52,41 @@ async def test_a_transaction_over_several_tables_is_one_write(base: str, writer:
         await recorder.until(same(recorder, base, stream))
     (write,) = [write for write in recorder.writes if any(batch.seen for batch in write)]
     assert {batch.state.entity: len(batch.seen) for batch in write} == {"orders#Order": 1, "lines#Line": 2}
+
+
+async def test_signs_of_life_tell_of_nothing_that_is_not_stored(base: str, writer: psycopg.Connection) -> None:
+    """A heartbeat whose write hangs, as with a catalog that is away, must not be acknowledged by a sign of life."""
+    stream = shop(heartbeat=0.2)
+    recorder = HangingRecorder({each.address: each.source.key for each in stream.entities})
+    async with followed(stream, base, recorder):
+        await recorder.until(same(recorder, base, stream))
+        recorder.free.clear()
+        writer.execute("CREATE TABLE others (id integer)")
+        for _ in range(10):
+            writer.execute("INSERT INTO others SELECT generate_series(1, 100)")
+            await asyncio.sleep(0.2)
+        (confirmed,) = writer.execute("SELECT confirmed_flush_lsn::text FROM pg_replication_slots").fetchone() or ("",)
+        stored = max(lsn_of(str(each["lsn"])) for each in recorder.positions.values())
+        assert recorder.waiting, "a heartbeat is being written"
+        assert lsn_of(confirmed) <= stored
+        recorder.free.set()
+
+
+class HangingRecorder(MemoryRecorder):
+    """Holds writes without rows back until it is free."""
+
+    def __init__(self, keys: Mapping[str, tuple[str, ...]]) -> None:
+        super().__init__(keys)
+        self.free = asyncio.Event()
+        self.free.set()
+        self.waiting = 0
+
+    async def record_all(self, batches: Sequence[Batch]) -> Sequence[Recorded]:
+        if not any(batch.seen for batch in batches):
+            self.waiting += 1
+            await self.free.wait()
+            self.waiting -= 1
+        return await super().record_all(batches)
 
 
 async def test_random_changes_and_restarts_lose_and_double_nothing(base: str, writer: psycopg.Connection) -> None:

@@ -150,9 +150,9 @@ class Following:
             return
         end = max(self._end, self._assembly.position.lsn)
         if end > self.position.lsn:
-            self.position = self._assembly.position.moved(end)
-            self._assembly.position = self.position
-            await self._write_rows([], self.position)
+            moved = self._assembly.position.moved(end)
+            await self._write_rows([], moved)  # before anything here stands there: signs of life tell where it stands
+            self.position = self._assembly.position = moved
             await self._acknowledge()
         self._beat_due = loop.time() + self.stream.heartbeat
 
