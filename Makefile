@@ -4,6 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 EXTRA  ?= dev
+JOBS   ?= 2
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -37,7 +38,7 @@ format: $(STAMP) ## rewrite the code in the house style
 	@$(BIN)/ruff format .
 
 test: check     ## all checks, all tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 unit: $(STAMP)  ## the fast tests
 	@$(BIN)/python -m pytest tests/unit tests/architecture tests/cases $(ARGS)
