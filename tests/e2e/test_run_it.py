@@ -36,7 +36,8 @@ async def test_operations_under_way_finish_and_no_others_are_invited(tmp_path: P
         cms = await serve.listen(stack, app, 0)
         sources = await stack.enter_async_context(example_sources(tmp_path))
         config = example_tree(tmp_path)
-        config.write_text(config.read_text() + "resilience: {default: {timeout: 20s, retry: {within: 20s}}}\n")
+        patient = "resilience: {default: {timeout: 20s, retry: {within: 20s}}}\nevents: {capture: false}\n"
+        config.write_text(config.read_text() + patient)
         environment = {**sources.environment, "CMS_URL": cms}
         runtime = await stack.enter_async_context(running(config, tmp_path / "data", environment))
         answer = asyncio.create_task(runtime.ask("{ customers(limit: 1) { id country } }"))

@@ -15,13 +15,14 @@ from dictamesh.runtime.capture.recorder import CatalogRecorder
 from dictamesh.runtime.capture.running import Captures
 from dictamesh.runtime.catalog.pool import Pool, PoolSettings, open_pool
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
+from dictamesh.runtime.events.payload import NoPayload
 from tests.integration.logical.sources import shop
 from tests.support.plans import plan
 
 KEY = b"k" * 32
 
 
-class Everything:
+class Everything(NoPayload):
     """Bears every field: the tables hold no personal data."""
 
     def of(self, entity: EntityPlan, row: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

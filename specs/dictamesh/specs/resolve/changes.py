@@ -99,7 +99,7 @@ def _check_ways(entity: ResolvedEntity, changes: Changes, site: Site, mesh: Decl
     _check_together(entity, ways, site, findings)
     if changes.webhook is not None:
         check_webhook(changes.webhook, site / "webhook", findings)
-    if entity.server.manifest is UNKNOWN:
+    if entity.server.manifest is UNKNOWN or entity.source.options is None:  # told of already
         return
     if changes.poll is not None:
         _check_poll(entity, changes.poll, site / "poll", findings)
