@@ -69,8 +69,8 @@ async def gauge(mesh: Runtime, name: str) -> float:
 
 
 def counted(metrics: str, name: str) -> float:
-    """The sum of a metric over its labels."""
-    found = re.findall(rf"^dictamesh_{name}\{{[^}}]*\}} ([0-9.e+]+)$", metrics, re.MULTILINE)
+    """The sum of a metric over its labels, of customers alone."""
+    found = re.findall(rf"^dictamesh_{name}\{{[^}}]*Customer[^}}]*\}} ([0-9.e+]+)$", metrics, re.MULTILINE)
     return sum(map(float, found))
 
 
