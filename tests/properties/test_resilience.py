@@ -209,6 +209,18 @@ class CacheMachine(RuleBasedStateMachine):
         assert self.cache.delete(key) == any(entry[0] == key for entry in self.model)
         self.model = [entry for entry in self.model if entry[0] != key]
 
+    @rule(key=st.sampled_from(KEYS))
+    def expire(self, key: str) -> None:
+        fresh = [entry for entry in self.model if entry[0] == key and self.now < entry[3]]
+        assert self.cache.expire(key) == bool(fresh)
+        self.model = [(*entry[:3], self.now) if entry in fresh else entry for entry in self.model]
+
+    @rule(prefix=st.sampled_from([namespace("a"), namespace("b", "C")]), odd=st.booleans())
+    def expire_prefix(self, prefix: str, odd: bool) -> None:
+        fresh = [e for e in self.model if e[0].startswith(prefix) and self.now < e[3] and e[1] % 2 == odd]
+        assert self.cache.expire_prefix(prefix, lambda value: value % 2 == odd) == len(fresh)
+        self.model = [(*entry[:3], self.now) if entry in fresh else entry for entry in self.model]
+
     @rule(prefix=st.sampled_from([namespace("a"), namespace("b", "C"), namespace("a", "CD", "h"), KEYS[0]]))
     def delete_prefix(self, prefix: str) -> None:
         left = [entry for entry in self.model if not entry[0].startswith(prefix)]

@@ -4,8 +4,8 @@
 import json
 import sqlite3
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -136,6 +136,18 @@ class Heard:
     def sql(self, statement: str, *values: Any) -> None:
         with closing(sqlite3.connect(self.folder / "people.sqlite")) as db, db:
             db.execute(statement, values)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the source so that it cannot be read."""
+        with closing(sqlite3.connect(self.folder / "people.sqlite")) as db:
+            db.execute("BEGIN EXCLUSIVE")
+            yield
+
+    async def metrics(self) -> str:
+        url = f"http://{self.mesh.metrics_http.host}:{self.mesh.metrics_http.port}/metrics"
+        async with aiohttp.ClientSession() as session, session.get(url) as response:
+            return await response.text()
 
     def event(self, record: str, kind: str = "UPDATED", fields: tuple[str, ...] = ("name",), **more: Any) -> Event:
         entity = self.mesh.world.plan.entities[more.pop("entity", "people#Person")]

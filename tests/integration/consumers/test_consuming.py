@@ -110,19 +110,33 @@ async def test_a_change_is_in_answers_at_once(people: Heard) -> None:
     print(f"\na cached row was gone {(time.monotonic() - began) * 1000:.0f} ms after its event")
 
 
-async def test_a_cached_row_is_found_by_its_pseudonym(people: Heard) -> None:
-    (red,) = [
-        each for each in (await people.ask("{ badges { code colour } }"))["data"]["badges"] if each["colour"] == "red"
-    ]
-    query = f'{{ badge(code: "{red["code"]}") {{ colour }} }}'
-    assert (await people.ask(query))["data"]["badge"]["colour"] == "red"
-    people.sql("UPDATE badges SET colour = 'green' WHERE code = 'A-1'")
-    await people.change(red["code"], fields=("colour",), entity="people#Badge")
+async def test_a_changed_row_stands_in_for_a_source_that_is_down_and_a_deleted_one_does_not(people: Heard) -> None:
+    """A change ends the time to live of a cached row; as last known good it stays, marked (S25, AR-5)."""
+    asked = '{ person(id: "1") { name } }'
+    assert "errors" not in await people.ask(asked)
+    ended = await _ended(people)
+    await people.change("1")
+    with people.locked():
 
-    async def fresh() -> bool:
-        return (await people.ask(query))["data"]["badge"]["colour"] == "green"
+        async def marked() -> bool:
+            answer = await people.ask(asked)
+            assert answer["data"] == {"person": {"name": "Ann"}}
+            return answer.get("extensions") == {"degraded": ["people"]}
 
-    await until(fresh, "the cached row is gone")
+        await until(marked, "the cached row stands in, and the answer says so")
+        assert await _ended(people) == ended + 1
+        await people.change("1", "DELETED")
+
+        async def unknown() -> bool:
+            return "errors" in await people.ask(asked)
+
+        await until(unknown, "what is deleted does not stand in")
+        assert await _ended(people) == ended + 2
+
+
+async def _ended(people: Heard) -> float:
+    lines = (await people.metrics()).splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("dictamesh_cache_invalidations_total"))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import asyncio
 import pytest
 
 from dictamesh.runtime.resilience import L1, Clock, Guard, cache_key, namespace
-from dictamesh.runtime.resilience.cache import FORGOTTEN
+from dictamesh.runtime.resilience.cache import FORGOTTEN, Hit
 from tests.unit.resilience.virtual_time import run
 
 
@@ -158,16 +158,52 @@ def test_a_row_that_was_read_before_it_changed_is_not_kept():
     assert cache.get("k", stale_ok=True) is None
 
 
+def test_what_has_changed_is_kept_as_last_known_good():
+    hand = Hand()
+    cache = L1(clock=hand.clock, stale_for=100)
+    assert cache.expire("k") is False
+    cache.put("k", "old", ttl=10)
+    hand.at += 1
+    assert cache.expire("k") is True
+    assert cache.expire("k") is False
+    assert cache.get("k") is None
+    assert cache.get("k", stale_ok=True) == Hit("old", 1, stale=True)
+    hand.at += 100
+    assert cache.get("k", stale_ok=True) is None
+
+
+def test_a_row_that_was_read_before_it_changed_is_kept_as_last_known_good():
+    hand = Hand()
+    cache = L1(clock=hand.clock)
+    began = cache.now()
+    hand.at += 1
+    cache.expire("changed")
+    cache.forget("both")
+    cache.expire("both")
+    for key in ("changed", "both"):
+        cache.put(key, "old", ttl=10, read_at=began)
+        assert cache.get(key) is None
+    assert cache.get("changed", stale_ok=True).value == "old"
+    assert cache.get("both", stale_ok=True) is None
+    hand.at += 1
+    cache.put("both", "new", ttl=10, read_at=cache.now())
+    assert cache.get("both").value == "new"
+
+
 def test_nothing_of_a_namespace_is_kept_that_was_read_before():
     hand = Hand()
     cache = L1(clock=hand.clock)
     began = cache.now()
     hand.at += 1
-    cache.forget_all("dictamesh:m:E:h:")
-    cache.put("dictamesh:m:E:h:1", 1, ttl=10, read_at=began)
-    cache.put("dictamesh:m:F:h:1", 1, ttl=10, read_at=began)
-    assert cache.get("dictamesh:m:E:h:1") is None
+    cache.tell("dictamesh:m:E:h:", gone=True)
+    cache.tell("dictamesh:m:E:h:", gone=False)
+    cache.tell("dictamesh:m:G:h:", gone=False)
+    for name in "EFG":
+        cache.put(f"dictamesh:m:{name}:h:1", 1, ttl=10, read_at=began)
+    assert cache.get("dictamesh:m:E:h:1", stale_ok=True) is None
     assert cache.get("dictamesh:m:F:h:1") is not None
+    assert cache.get("dictamesh:m:G:h:1") is None
+    assert cache.get("dictamesh:m:G:h:1", stale_ok=True) is not None
 
 
 def test_more_changes_than_are_remembered_keep_nothing_of_before():
@@ -179,5 +215,5 @@ def test_more_changes_than_are_remembered_keep_nothing_of_before():
         cache.forget(f"k{number}")
     cache.put("k0", "old", ttl=10, read_at=began)
     cache.put("x", "old", ttl=10, read_at=began)
-    assert cache.get("k0") is None
-    assert cache.get("x") is None
+    assert cache.get("k0", stale_ok=True) is None
+    assert cache.get("x", stale_ok=True) is None

@@ -92,7 +92,7 @@ METRICS: tuple[Metric, ...] = (
     _gauge("dead_letters_pending", "Dead letters that wait to be retried or dropped.", "product", "entity"),
     _gauge("consumer_lag", "Events that a group has not read yet.", "group"),
     _histogram("capture_delay_seconds", "From a change in a source to its event in the log.", "product", buckets=WAITS),
-    _counter("cache_invalidations_total", "Cached rows dropped because their record changed.", "entity"),
+    _counter("cache_invalidations_total", "Cached rows given out no more because their record changed.", "entity"),
     _gauge("subscriptions_active", "Subscriptions under way.", "transport"),
     _counter("subscriptions_ended_total", "Subscriptions by how they ended.", "outcome"),
     _counter("subscription_messages_total", "Messages sent to subscribers.", "transport"),

@@ -3,7 +3,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dictamesh.runtime.resilience.clock import MONOTONIC, Clock
@@ -27,6 +27,18 @@ class _Entry:
     value: Any
     put_at: float
     expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """When a record, or one of many, was last said to have changed, and when to be gone."""
+
+    changed: float = -1.0
+    gone: float = -1.0
+
+
+def _later(before: _Told, now: float, gone: bool) -> _Told:
+    return _Told(now, now if gone else before.gone)
 
 
 def namespace(mesh: str, *parts: str) -> str:
@@ -59,9 +71,9 @@ class L1:
         self._stale_for = settings.stale_for
         self._clock = clock
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
-        self._forgotten: OrderedDict[str, float] = OrderedDict()
-        self._prefixes_forgotten: dict[str, float] = {}
-        self._all_forgotten_at = -1.0
+        self._told: OrderedDict[str, _Told] = OrderedDict()
+        self._told_of: dict[str, _Told] = {}
+        self._all_gone_at = -1.0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -86,40 +98,64 @@ class L1:
         return self._clock.now()
 
     def put(self, key: str, value: Any, ttl: float, read_at: float | None = None) -> None:
-        """Keep `value` for `ttl` seconds, unless it was read before it was said to have changed.
+        """Keep `value` for `ttl` seconds.
 
-        `read_at`: when reading it began, by `now`. Raises ValueError for None: the absence of a row is not cached.
+        `read_at`: when reading it began, by `now`. A value that was read before its record was said to have changed is
+        kept as expired, one of a record that is gone since is not. Raises ValueError for None: the absence of a row is
+        not cached.
         """
         if value is None:
             raise ValueError("absent rows are not cached")
         now = self._clock.now()
-        if read_at is not None and self._forgotten_since(key, read_at):
+        told = _Told() if read_at is None else self._told_about(key)
+        if read_at is not None and told.gone >= read_at:
             return
+        outdated = read_at is not None and told.changed >= read_at
         if key not in self._entries and len(self._entries) >= self._size:
             self._make_room(now)
-        self._entries[key] = _Entry(value, now, now + ttl)
+        self._entries[key] = _Entry(value, now, now if outdated else now + ttl)
         self._entries.move_to_end(key)
 
     def delete(self, key: str) -> bool:
         """Drop one entry; return whether there was one."""
         return self._entries.pop(key, None) is not None
 
+    def expire(self, key: str) -> bool:
+        """End the time to live of an entry that has changed at its source; return whether it had not ended.
+
+        It stays as last known good. So does what reads under way will bring of it.
+        """
+        self._tell(key, gone=False)
+        return self._end(key)
+
     def forget(self, key: str) -> bool:
-        """Drop an entry that has changed at its source, and what reads under way will bring of it."""
-        self._forgotten[key] = self._clock.now()
-        self._forgotten.move_to_end(key)
-        if len(self._forgotten) > FORGOTTEN:
-            _, self._all_forgotten_at = self._forgotten.popitem(last=False)
+        """Drop an entry that is gone at its source, and what reads under way will bring of it; as `delete`."""
+        self._tell(key, gone=True)
         return self.delete(key)
 
-    def forget_all(self, prefix: str) -> None:
-        """Keep nothing that reads under way will bring of a namespace: it is not known which entry has changed."""
-        self._prefixes_forgotten[prefix] = self._clock.now()
+    def tell(self, prefix: str, *, gone: bool) -> None:
+        """Hold for changed, or for `gone`, what reads under way will bring of a namespace: it is not known of which."""
+        self._told_of[prefix] = _later(self._told_of.get(prefix, _Told()), self._clock.now(), gone)
 
-    def _forgotten_since(self, key: str, read_at: float) -> bool:
-        if self._all_forgotten_at >= read_at or self._forgotten.get(key, -1.0) >= read_at:
-            return True
-        return any(at >= read_at and key.startswith(prefix) for prefix, at in self._prefixes_forgotten.items())
+    def _tell(self, key: str, *, gone: bool) -> None:
+        self._told[key] = _later(self._told.get(key, _Told()), self._clock.now(), gone)
+        self._told.move_to_end(key)
+        if len(self._told) > FORGOTTEN:
+            _, oldest = self._told.popitem(last=False)
+            self._all_gone_at = max(self._all_gone_at, oldest.changed)
+
+    def _told_about(self, key: str) -> _Told:
+        found = [self._told.get(key, _Told()), *(at for prefix, at in self._told_of.items() if key.startswith(prefix))]
+        gone = max(self._all_gone_at, *(each.gone for each in found))
+        return _Told(max(each.changed for each in found), gone)
+
+    def _end(self, key: str) -> bool:
+        entry = self._entries.get(key)
+        now = self._clock.now()
+        if entry is None or entry.expires_at <= now:
+            return False
+        self._entries[key] = replace(entry, expires_at=now)
+        return True
 
     def delete_prefix(self, prefix: str, where: Callable[[Any], bool] = lambda _value: True) -> int:
         """Drop all entries whose key starts with `prefix` and whose value `where` accepts, and return how many.
@@ -127,13 +163,17 @@ class L1:
         The prefix is one that `namespace` built, with or without the start of a key behind it. Raises ValueError for
         one that reaches beyond a mesh's own namespace (RS-10).
         """
+        return sum(self.delete(key) for key in self._under(prefix, where))
+
+    def expire_prefix(self, prefix: str, where: Callable[[Any], bool]) -> int:
+        """End the time to live of entries as `expire` does; which, and what is raised, as in `delete_prefix`."""
+        return sum(self._end(key) for key in self._under(prefix, where))
+
+    def _under(self, prefix: str, where: Callable[[Any], bool]) -> list[str]:
         first, mesh, *rest = [*prefix.split(":"), "", ""]
         if first != "dictamesh" or not mesh or len(rest) < 3:
             raise ValueError("a cache prefix must start with 'dictamesh:<mesh>:'")
-        doomed = [key for key, entry in self._entries.items() if key.startswith(prefix) and where(entry.value)]
-        for key in doomed:
-            del self._entries[key]
-        return len(doomed)
+        return [key for key, entry in self._entries.items() if key.startswith(prefix) and where(entry.value)]
 
     def _make_room(self, now: float) -> None:
         """Drop what is expired, then the least recently used until a tenth of the cache is free."""
