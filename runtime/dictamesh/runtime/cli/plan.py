@@ -2,7 +2,7 @@
 """`plan`: what the specs come to, without touching anything."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from dictamesh.runtime.cli.common import add_format, plan_of, print_json
 from dictamesh.runtime.cli.exits import FINDINGS, FINE
@@ -35,14 +35,16 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield f"product {product.name} {product.version} ({product.status}), owner {product.owner or 'nobody'}"
         if not product.served:
             yield "  a contract without a source: nothing of it is served"
+        if names := plan.regimes.get(product.name):
+            yield f"  regimes  {', '.join(names)}"
         for address in product.entities:
-            yield from _entity(plan.entities[address])
+            yield from _entity(plan.entities[address], plan.regimes)
     if plan.notes:
         yield ""
         yield from (f"note: {note}" for note in plan.notes)
 
 
-def _entity(entity: EntityPlan) -> Iterator[str]:
+def _entity(entity: EntityPlan, regimes: Mapping[str, Sequence[str]]) -> Iterator[str]:
     yield f"  {entity.name}  {entity.source.physical_name} on {entity.server} ({entity.connector})"
     yield f"    graphql  {entity.singular}, {entity.plural}, {entity.plural}Count"
     topic = entity.topic
@@ -55,7 +57,7 @@ def _entity(entity: EntityPlan) -> Iterator[str]:
         idle = sum(rule.reason is not None for rule in entity.quality)
         yield f"    quality  {len(entity.quality)} rules" + (f", {idle} of them not run" if idle else "")
     for field in entity.fields:
-        marks = " ".join([field.tier, *field.tags])
+        marks = " ".join([field.tier, *field.tags, *regimes.get(field.address, ())])
         origin = (
             field.column if field.column is not None else "computed in the " + ("mesh" if field.pushed else "source")
         )
