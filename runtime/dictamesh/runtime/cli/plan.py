@@ -2,7 +2,7 @@
 """`plan`: what the specs come to, without touching anything."""
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
 from dictamesh.runtime.cli.common import add_format, plan_of, print_json
 from dictamesh.runtime.cli.exits import FINDINGS, FINE
@@ -38,13 +38,13 @@ def _lines(plan: Plan) -> Iterator[str]:
         if names := plan.regimes.get(product.name):
             yield f"  regimes  {', '.join(names)}"
         for address in product.entities:
-            yield from _entity(plan.entities[address], plan.regimes)
+            yield from _entity(plan.entities[address])
     if plan.notes:
         yield ""
         yield from (f"note: {note}" for note in plan.notes)
 
 
-def _entity(entity: EntityPlan, regimes: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def _entity(entity: EntityPlan) -> Iterator[str]:
     yield f"  {entity.name}  {entity.source.physical_name} on {entity.server} ({entity.connector})"
     yield f"    graphql  {entity.singular}, {entity.plural}, {entity.plural}Count"
     topic = entity.topic
@@ -57,7 +57,7 @@ def _entity(entity: EntityPlan, regimes: Mapping[str, Sequence[str]]) -> Iterato
         idle = sum(rule.reason is not None for rule in entity.quality)
         yield f"    quality  {len(entity.quality)} rules" + (f", {idle} of them not run" if idle else "")
     for field in entity.fields:
-        marks = " ".join([field.tier, *field.tags, *regimes.get(field.address, ())])
+        marks = " ".join([field.tier, *field.tags])
         origin = (
             field.column if field.column is not None else "computed in the " + ("mesh" if field.pushed else "source")
         )
