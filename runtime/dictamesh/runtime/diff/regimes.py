@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which regimes a change touches: those of the data that it is about, before or after (GV-12). Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from dictamesh.runtime.compile.plan import Plan
+from dictamesh.runtime.compile.plan import FieldPlan, Plan
 from dictamesh.runtime.diff.change import Change
 
 
@@ -26,20 +26,21 @@ class Touched:
 
     def _about(self, change: Change) -> Iterator[str]:
         """Addresses that a change is about: its own, else the fields that its document governs."""
-        address = self._known(change.address)
         kind, _, name = (change.document or "").partition("/")
-        if address is not None:
-            yield address
+        if "#" in change.address:
+            yield from filter(None, [self._known(change.address)])
         elif kind == "Policy":
             yield from self._governed.get(name, ())
         elif kind == "Taxonomy" and len(change.path) > 1 and change.path[0] == "tags":
             yield from self._tagged(change.path[1])
         elif kind == "DataProduct":
             yield name
+        elif change.address in self._addresses:
+            yield change.address
 
     def _known(self, address: str) -> str | None:
         """The address itself, or the nearest above it that either plan knows."""
-        at = address.partition(":")[0] if "#" not in address else address
+        at = address
         while at:
             if at in self._addresses:
                 return at
@@ -63,6 +64,12 @@ class Touched:
     def _tagged(self, tag: str) -> Iterator[str]:
         for plan in (self.old, self.new):
             for entity in plan.entities.values():
-                for field in entity.fields:
+                for field in _every(entity.fields):
                     if any(each == tag or each.startswith(f"{tag}.") for each in field.tags):
                         yield field.address
+
+
+def _every(fields: Iterable[FieldPlan]) -> Iterator[FieldPlan]:
+    for field in fields:
+        yield field
+        yield from _every(field.members)

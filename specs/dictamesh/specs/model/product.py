@@ -131,10 +131,10 @@ class LineageSource(Part):
     `classification` and `tags` are what it is known to hold; they flow along as those of a field do.
     """
 
-    table: Annotated[str | None, Field(min_length=1)] = None
-    namespace: Annotated[str | None, Field(min_length=1)] = None
-    name: Annotated[str | None, Field(min_length=1)] = None
-    field: Annotated[str | None, Field(min_length=1)] = None
+    table: Annotated[str | None, Field(min_length=1, max_length=1024)] = None
+    namespace: Annotated[str | None, Field(min_length=1, max_length=1024)] = None
+    name: Annotated[str | None, Field(min_length=1, max_length=1024)] = None
+    field: Annotated[str | None, Field(min_length=1, max_length=1024)] = None
     classification: str | None = None
     tags: Names = ()
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`lineage:` of a product: who fills a column, what happens inside a source, where no expression shows it (GL-6)."""
 
+import re
 from collections.abc import Iterable, Iterator
 
 from dictamesh.specs.documents import Site
@@ -23,6 +24,9 @@ from dictamesh.specs.resolve.matching import every_field
 from dictamesh.specs.resolve.sensitivity import Sensitivity, declared, join
 from dictamesh.specs.resolved import DatasetField, Declared, Flow, ResolvedEntity
 from dictamesh.specs.suggest import suggest
+
+
+_CREDENTIALS = re.compile(r"//[^/]*@")
 
 
 def declared_lineage(product: Declared[Product], known: Known) -> Iterator[Bound]:
@@ -115,6 +119,10 @@ def _dataset(written: LineageSource, site: Site, target: End | None, known: Know
     if (written.table is None) != named or (named and written.table is not None) or _halved(written):
         hint = "Write 'table' for one of the entity's own server, else both 'namespace' and 'name' of OpenLineage."
         known.findings.error("DM233", site, "this names no dataset", hint)
+        return None
+    if _CREDENTIALS.search(written.namespace or ""):
+        hint = "Write the address without them; OpenLineage names datasets by where they are."
+        known.findings.error("DM233", site / "namespace", "a namespace holds no credentials", hint, secret=True)
         return None
     if written.table is None:
         at = DatasetField(written.namespace, str(written.name), field)
