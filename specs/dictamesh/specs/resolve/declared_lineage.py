@@ -25,7 +25,6 @@ from dictamesh.specs.resolve.sensitivity import Sensitivity, declared, join
 from dictamesh.specs.resolved import DatasetField, Declared, Flow, ResolvedEntity
 from dictamesh.specs.suggest import suggest
 
-
 _CREDENTIALS = re.compile(r"//[^/]*@")
 
 
