@@ -75,7 +75,9 @@ async def test_everything_that_the_mesh_keeps_goes_at_once(shop: Shop) -> None:
         "edgesClosed": 3,
         "eventsAppended": 1,
         "cacheKeys": 1,
+        "regimes": ["GDPR"],
     }
+    assert (erased.as_json()["regimes"], invoices.regimes) == (["GDPR"], ())
     assert (invoices.owner, invoices.records, invoices.source_records) == ("kim", 5, 4)
     assert (invoices.withdrawn.archived, invoices.withdrawn.edges, invoices.withdrawn.events) == (5, 0, 5)
     assert len(invoices.cache_keys) == 5

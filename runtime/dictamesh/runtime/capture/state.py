@@ -86,6 +86,13 @@ RETURNING entity, kind
 """
 
 
+_EPOCHS = b"""
+SELECT s.entity, s.kind, s.server, s.cursor, s.epoch
+  FROM jsonb_to_recordset(%(known)s::jsonb) AS r (mesh text, entity text, kind text, server text, cursor text)
+  JOIN dictamesh_capture_state s USING (mesh, entity, kind, server, cursor)
+"""
+
+
 class OtherKey(Exception):  # noqa: N818 - the name says what is the case
     """Records were hashed with another key than the one at hand: all of them would look changed."""
 
@@ -183,6 +190,20 @@ async def tell(pool: Pool, owned: Owned, status: str, error: str | None = None) 
     """Note how it goes, as long as nobody else took over; raises `CatalogUnavailable`."""
     wanted = {**asdict(owned.state), "epoch": owned.epoch, "status": status, "error": error}
     await pool.execute(_TELL, wanted)
+
+
+async def moved_on(pool: Pool, known: Mapping[StateId, int]) -> frozenset[StateId]:
+    """Return the states whose epoch is later than the one known; raises `CatalogUnavailable`."""
+    wanted = {"known": orjson.dumps([asdict(each) for each in known]).decode()}
+    found = {
+        (row["entity"], row["kind"], row["server"], row["cursor"]): row["epoch"]
+        for row in await pool.rows(_EPOCHS, wanted)
+    }
+    return frozenset(
+        each
+        for each, epoch in known.items()
+        if found.get((each.entity, each.kind, each.server, each.cursor), epoch) > epoch
+    )
 
 
 async def pause_others(pool: Pool, mesh: str, known: Collection[StateId]) -> int:

@@ -24,6 +24,7 @@ from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.settings import settings
 from dictamesh.runtime.observe.logs import configure
 from dictamesh.runtime.resilience import Listeners
+from dictamesh.specs.engines.registry import installed
 from dictamesh.specs.model import Runtime
 
 FREE = 256 * 1024 * 1024  # bytes that the data folder's disk should have left
@@ -73,6 +74,10 @@ async def _look(plan: Plan, resolver: Resolver, data_dir: str | None) -> list[Fi
     found += [
         Finding(f"connector {note.entry_point}", fine=False, told=note.reason, cure=f"see the package {note.package}")
         for note in registry().notes
+    ]
+    found += [
+        Finding(f"engine {note.entry_point}", fine=False, told=note.reason, cure=f"see the package {note.package}")
+        for note in installed().notes
     ]
     found.append(_secrets(plan, resolver))
     found += [await _server(plan, server, resolver) for server in plan.servers.values()]

@@ -169,6 +169,7 @@ class Eraser:
                 records=sum(len(each.records) for each in mine.values()),
                 source_records=sum(len(each.records) for each in held),
                 withdrawn=withdrawn,
+                regimes=tuple(sorted({name for address in mine for name in self.plan.regimes.get(address, ())})),
                 cache_keys=tuple(key for address, each in mine.items() for key in self._cache_keys(address, each)),
             )
 
