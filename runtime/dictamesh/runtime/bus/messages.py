@@ -18,11 +18,6 @@ from dictamesh.runtime.compile.system_topics import SCHEMA
 
 AVRO, JSON = b"application/avro", b"application/json"
 TYPE = "com.dictamesh.events"
-_NO_STRING = re.compile(
-    "[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef"
-    + "".join(f"{chr(plane * 65536 + 65534)}{chr(plane * 65536 + 65535)}" for plane in range(17))
-    + "]"
-)
 _PLACE = re.compile(r"[0-9a-f]{32}-[0-9a-f]{16}\Z", re.ASCII)
 
 
@@ -89,7 +84,7 @@ class Outgoing:
             *self.common[envelope["event_type"]],
             ("ce_id", envelope["event_id"]),
             ("ce_time", _moment(envelope["timestamp"])),
-            *((("ce_subject", key),) if key.isprintable() or _is_string(key) else ()),
+            ("ce_subject", key),
             *_traced(at["trace_id"], at["span_id"]),
         ]
 
@@ -125,11 +120,6 @@ def written(ways: dict[str, Outgoing], rows: Iterable[Row]) -> tuple[list[Messag
         except (KeyError, TypeError, AttributeError):
             rejected.append(Rejected(row, "SCHEMA_INVALID", "the event is no envelope"))
     return messages, rejected
-
-
-def _is_string(text: str) -> bool:
-    """Whether CloudEvents takes a text for an attribute: no control characters, no noncharacters (1.0.2, 3.4)."""
-    return _NO_STRING.search(text) is None
 
 
 @lru_cache(1024)  # events of one transaction share it
