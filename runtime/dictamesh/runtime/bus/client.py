@@ -203,7 +203,7 @@ class Reader:
                     message.offset() or 0,
                     message.key(),
                     message.value(),
-                    dict(message.headers() or ()),  # type: ignore[arg-type]  # read as bytes
+                    _headers(message),
                     message.timestamp()[1],
                 )
             )
@@ -286,6 +286,13 @@ class Admin:
             entries = await _done(future)
             found[resource.name] = {key: str(entry.value) for key, entry in entries.items()}
         return found
+
+
+def _headers(message: Any) -> dict[str, bytes]:
+    try:
+        return dict(message.headers() or ())
+    except (SystemError, UnicodeError):  # how the library says that a name is no UTF-8
+        return {}
 
 
 async def _done(future: Any) -> Any:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A topic of somebody else as the source of changes: offsets are stored with the data, in one transaction (AD-6)."""
 
+import asyncio
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from dictamesh.runtime.capture.running import Making
 from dictamesh.runtime.compile.plan import EntityPlan
 
 _AT_ONCE = 500  # messages of one batch
+_BREATH = 250_000  # bytes of messages read in one go: others are served meanwhile
 _WAIT = 1.0  # seconds for messages
 _LOOK = 30.0  # seconds between looks for new partitions
 
@@ -75,7 +77,14 @@ class KafkaWay:
 
     async def _record(self, records: Sequence[Record], offsets: dict[int, int]) -> None:
         """Write messages in their order: bad ones apart, so that what came after one is told from what came before."""
-        read = [(record, await self.reader.read(message(self.topic, record))) for record in records]
+        read: list[tuple[Record, Seen | Bad]] = []
+        taken = 0
+        for record in records:
+            taken += len(record.value or b"")
+            if taken > _BREATH:
+                taken = 0
+                await asyncio.sleep(0)
+            read.append((record, await self.reader.read(message(self.topic, record))))
         for part in _runs(read):
             offsets |= {record.partition: record.offset + 1 for record, _ in part}
             seen = [each for _, each in part if isinstance(each, Seen)]

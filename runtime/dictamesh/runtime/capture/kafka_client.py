@@ -102,7 +102,7 @@ def _record(message: Message) -> Record | None:
         key=_bytes(message.key()),
         value=_bytes(message.value()),
         timestamp=at if kind and at >= 0 else None,
-        headers=_headers(message.headers()),
+        headers=_headers(message),
     )
 
 
@@ -110,8 +110,12 @@ def _record(message: Message) -> Record | None:
 _PASSING = frozenset({KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._PARTITION_EOF})  # noqa: SLF001
 
 
-def _headers(found: Any) -> dict[str, bytes]:
-    return {name: value for name, value in found or () if isinstance(value, bytes)}
+def _headers(message: Message) -> dict[str, bytes]:
+    try:
+        found: Any = message.headers() or ()
+    except (SystemError, UnicodeError):  # how the library says that a name is no UTF-8
+        return {}
+    return {name: value for name, value in found if isinstance(value, bytes)}
 
 
 def _bytes(value: Any) -> bytes | None:

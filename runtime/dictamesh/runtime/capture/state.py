@@ -76,13 +76,19 @@ SELECT entity, count(*) FILTER (WHERE NOT deleted) AS live, count(*) FILTER (WHE
   FROM dictamesh_entity_state
  WHERE mesh = %(mesh)s AND (%(entity)s::text IS NULL OR entity = %(entity)s) GROUP BY entity
 """
-# The epoch moves, too: who captures now must not write the position of before.
+# The epoch moves, too: who captures now must not write the position of before. Locked as those who move several do.
 _RESET = b"""
-UPDATE dictamesh_capture_state
+WITH held AS MATERIALIZED (
+    SELECT mesh, entity, kind, server, cursor FROM dictamesh_capture_state
+     WHERE mesh = %(mesh)s AND (%(entity)s::text IS NULL OR entity = %(entity)s)
+     ORDER BY entity COLLATE "C", kind, server, cursor FOR UPDATE
+)
+UPDATE dictamesh_capture_state s
    SET position = NULL, pass_id = NULL, pass_started_at = NULL, pass_unsound = false, key_id = '', status = 'new',
-       error = NULL, epoch = epoch + 1, updated_at = clock_timestamp()
- WHERE mesh = %(mesh)s AND (%(entity)s::text IS NULL OR entity = %(entity)s)
-RETURNING entity, kind
+       error = NULL, epoch = s.epoch + 1, updated_at = clock_timestamp()
+  FROM held h
+ WHERE (s.mesh, s.entity, s.kind, s.server, s.cursor) = (h.mesh, h.entity, h.kind, h.server, h.cursor)
+RETURNING s.entity, s.kind
 """
 
 

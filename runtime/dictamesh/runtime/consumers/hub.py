@@ -11,7 +11,7 @@ import logging
 from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.pool import Pool
@@ -104,7 +104,7 @@ class Hub:
         tail = self._tails.get(place)
         if tail is None:
             tail = self._tails[place] = _Tail(event.offset)
-        tail.events.append(event)
+        tail.events.append(_brief(event))
         self._held.append(tail)
         if len(self._held) > HELD:
             self._held.popleft().drop()
@@ -225,6 +225,13 @@ class _Stream:
             partitions = max(topic.partitions, *(each + 1 for each in self._offsets))
             cursor = self._cursors.seal(topic.name, partitions, self._offsets)
             yield change_of(event, cursor)
+
+
+def _brief(event: LoggedEvent) -> LoggedEvent:
+    """An event with no more than subscribers are told of it: a payload may be as large as its source likes."""
+    version = event.envelope["entity"]["version"]
+    envelope = {"entity": {"version": version}, "trace_context": event.envelope.get("trace_context")}
+    return replace(event, envelope=envelope)
 
 
 def change_of(event: LoggedEvent, cursor: str) -> Change:
