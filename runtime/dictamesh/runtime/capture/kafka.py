@@ -2,6 +2,7 @@
 """A topic of somebody else as the source of changes: offsets are stored with the data, in one transaction (AD-6)."""
 
 import itertools
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
@@ -14,6 +15,7 @@ from dictamesh.runtime.capture.messages import Message, MessageReader, Schemas
 from dictamesh.runtime.capture.running import Making
 from dictamesh.runtime.compile.plan import EntityPlan
 
+_LOG = logging.getLogger("dictamesh.capture")
 _AT_ONCE = 500  # messages of one batch
 _WAIT = 1.0  # seconds for messages
 _LOOK = 30.0  # seconds between looks for new partitions
@@ -44,7 +46,9 @@ class KafkaWay:
                 await self._follow(topic)
             finally:
                 await topic.close()
-        except Unreachable:
+        except Unreachable as unreachable:
+            told = {"entity": self.state.entity, "topic": self.topic, "code": unreachable.code}
+            _LOG.warning("the brokers of a topic cannot be used", extra=told)
             raise ReadFailed("SOURCE_UNAVAILABLE") from None
         except NotHeld as gone:
             raise CaptureLost(
