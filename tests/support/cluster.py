@@ -60,8 +60,8 @@ class Cluster:
             assert time.monotonic() < deadline, "the node outlived a kill -9"
             time.sleep(0.05)
 
-    def refusal(self, topic: str) -> str:
-        """What the brokers answer to one message that all replicas are to have, by the name of its code."""
+    def refusals(self, topic: str, partitions: int) -> set[str]:
+        """What the brokers answer to a message in each partition that all replicas are to have, by names of codes."""
         told: list[KafkaError | None] = []
         asking = {
             "bootstrap.servers": self.bootstrap,
@@ -71,9 +71,10 @@ class Cluster:
             "message.timeout.ms": 20_000,
         }
         producer = Producer(asking)
-        producer.produce(topic, b"{}", b"asked", 0, on_delivery=lambda error, _: told.append(error))
+        for number in range(partitions):
+            producer.produce(topic, b"{}", b"asked", number, on_delivery=lambda error, _: told.append(error))
         producer.flush(30)
-        return told[0].name() if told and told[0] is not None else "none"
+        return {"none" if each is None else each.name() for each in told}
 
     def _port(self, node: int) -> int:
         return self.port + _STEP * (node - 1)

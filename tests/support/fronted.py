@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server in front of another one, at the wire: TLS, basic authentication, a client's certificate where asked for."""
 
+import base64
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,7 +20,7 @@ async def fronted(
     onward: str, pair: tuple[Path, Path], username: str, password: str, ca: Path | None = None
 ) -> AsyncIterator[str]:
     """Serve what a server at `onward` answers; `ca`: who has to have certified the client. Yields the address."""
-    expected = aiohttp.BasicAuth(username, password).encode()
+    expected = f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*pair)
     if ca is not None:

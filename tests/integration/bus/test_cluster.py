@@ -5,21 +5,23 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import orjson
 import pytest
 
 from dictamesh.runtime.bus.admin import Admin
 from dictamesh.runtime.bus.relay import Relay
-from dictamesh.runtime.bus.topics import Wanted, compare
+from dictamesh.runtime.bus.topics import Wanted, compare, create
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.events.envelope import Event
 from dictamesh.runtime.events.log import append_events
 from dictamesh.specs.model.events import Kafka
 from tests.support.bus import Heard, consumed, customer, event, relay, wanted
 from tests.support.cluster import Cluster, cluster
+from tests.support.postgres import fresh_database
 from tests.support.services import unique
 
 __all__ = ["cluster"]
@@ -29,6 +31,14 @@ EVENTS = int(os.environ.get("DICTAMESH_CLUSTER_EVENTS", "500"))
 FULL = "DICTAMESH_CLUSTER_EVENTS" in os.environ
 PATIENCE = 180.0
 _BATCH = 50
+_ASKED = "asked"  # a topic by which a test asks what brokers answer
+
+
+@pytest.fixture
+def dsn(embedded_dsn: str) -> Iterator[str]:
+    """An empty database; the log is tried on the other server elsewhere."""
+    with fresh_database(embedded_dsn) as database:
+        yield database
 
 
 @pytest.mark.timeout(900)
@@ -36,7 +46,9 @@ async def test_nodes_that_die_lose_nothing(catalog: Pool, cluster: Cluster) -> N
     topic = _topic(unique("customers"), least=2)
     declared = Kafka(bootstrap=cluster.bootstrap, replication=3, min_in_sync=2)
     publishing, heard = await relay(catalog, declared, [topic])
-    found = await compare(Admin({"bootstrap.servers": cluster.bootstrap}), {topic.name: topic})
+    admin = Admin({"bootstrap.servers": cluster.bootstrap})
+    await create(admin, [replace(topic, name=_ASKED)])
+    found = await compare(admin, {topic.name: topic})
     assert (found.missing, found.drift) == ([], [])
     batches = _Batches(topic.name)
     began = time.monotonic()
@@ -79,13 +91,16 @@ async def _without_two(pool: Pool, cluster: Cluster, heard: Heard, batches: "_Ba
     await _written(pool, batches, count, lambda: cluster.kill(2))
     await _until(lambda: "broker" in heard.reasons, "the relay tells that it waits")
     await _written(pool, batches, _BATCH)
+    said = await asyncio.to_thread(cluster.refusals, _ASKED, PARTITIONS)
+    assert "none" not in said
+    print(f"of three nodes one is left: {', '.join(sorted(said))}")
     assert not batches.whole(_published(heard)), "what one node has is not published"
     await asyncio.to_thread(cluster.start)
     await _caught_up(heard, batches, "the nodes are back")
 
 
 def _refuses(cluster: Cluster, topic: str) -> bool:
-    return cluster.refusal(topic) == "NOT_ENOUGH_REPLICAS"
+    return cluster.refusals(topic, PARTITIONS) == {"NOT_ENOUGH_REPLICAS"}
 
 
 class _Batches:

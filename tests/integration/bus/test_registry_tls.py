@@ -20,14 +20,14 @@ from tests.support.secured import Authority
 from tests.support.services import free_port, registered, unique
 
 pytestmark = pytest.mark.kafka
-SECRETS = {"REGISTRY_PASSWORD": "pass-right"}
+SECRETS = {"REGISTRY_PASSWORD": "pass-right-żółw:1"}  # neither Latin-1 nor without a colon
 
 
 def client(section: dict[str, Any], folder: Path) -> SchemaRegistry:
     """A client as the mesh file makes it."""
     made = plan(files())
     declared = Registry.model_validate({"username": "us", "password": "${env:REGISTRY_PASSWORD}", **section})
-    mesh = replace(made.mesh, events=made.mesh.events.model_copy(update={"registry": declared}))
+    mesh = made.mesh.model_copy(update={"events": made.mesh.events.model_copy(update={"registry": declared})})
     found = registry_of(replace(made, mesh=mesh), Resolver(folder, SECRETS))
     assert found is not None
     return found
@@ -48,7 +48,7 @@ async def test_schemas_are_registered_and_read(
     tls = {"ca": "ca.pem"}
     if mutual:
         tls |= {"certificate": "us.pem", "key": "us.key", "keyPassword": "pass-key"}
-    async with fronted(registry, pair, "us", "pass-right", authority.path if mutual else None) as url:
+    async with fronted(registry, pair, "us", SECRETS["REGISTRY_PASSWORD"], authority.path if mutual else None) as url:
         asked = client({"url": url, "tls": tls}, tmp_path)
         schemas = Schemas(asked, "BACKWARD")
         await schemas.check({topic.name: topic})
@@ -83,7 +83,7 @@ async def test_a_refusal_is_told_with_its_place(
     host = "other.example" if case == "host" else "127.0.0.1"
     pair = authority.certify("registry", host, days=-1 if case == "expired" else 2)
     asked_for = authority.path if case in {"no certificate", "stranger"} else None
-    password = "pass-other" if case == "password" else "pass-right"
+    password = "pass-other" if case == "password" else SECRETS["REGISTRY_PASSWORD"]
     async with fronted(registry, pair, "us", password, asked_for) as url:
         asked = client({"url": url, **section}, tmp_path)
         with pytest.raises(RegistryRefused) as refused:

@@ -2,7 +2,7 @@
 """A broker that asks who we are: by password, by certificate, with rights of its own (EV-18)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.events.log import append_events
 from dictamesh.specs.model.events import Kafka
 from tests.support.bus import Heard, consumed, customer, event, relay, wanted
+from tests.support.postgres import fresh_database
 from tests.support.secured import STRANGER, USER, Authority, SecuredBroker, secured
 from tests.support.services import unique
 
@@ -37,6 +38,13 @@ WAYS: dict[str, By] = {
     "SCRAM-SHA-256": lambda broker: broker.scram("SCRAM-SHA-256"),
     "mTLS": SecuredBroker.mutual,
 }
+
+
+@pytest.fixture
+def dsn(embedded_dsn: str) -> Iterator[str]:
+    """An empty database; the log is tried on the other server elsewhere."""
+    with fresh_database(embedded_dsn) as database:
+        yield database
 
 
 def kafka(section: Section) -> Kafka:

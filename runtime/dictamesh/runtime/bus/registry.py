@@ -2,6 +2,7 @@
 """A schema registry with Confluent's API (SR-1, SR-2): Confluent, Karapace, Redpanda, Apicurio."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -112,12 +113,10 @@ class SchemaRegistry:
     async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The answer, None for what is not found; raises RegistryUnavailable, RegistryRefused."""
         if self._session is None:
-            auth = aiohttp.BasicAuth(self.username, self.password or "") if self.username is not None else None
-            self._session = aiohttp.ClientSession(
-                auth=auth,
-                timeout=aiohttp.ClientTimeout(total=self.timeout),
-                headers={"Accept": _TYPE, "Content-Type": _TYPE},
-            )
+            headers = {"Accept": _TYPE, "Content-Type": _TYPE}
+            if self.username is not None:
+                headers["Authorization"] = _basic(self.username, self.password or "")
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self.timeout), headers=headers)
         data = None if body is None else orjson.dumps(body)
         try:
             async with self._session.request(
@@ -158,6 +157,11 @@ async def _read(answer: aiohttp.ClientResponse) -> Any:
     if answer.status != 200:
         raise RegistryUnavailable(f"the schema registry answers {answer.status}")
     return body
+
+
+def _basic(username: str, password: str) -> str:
+    """Credentials as RFC 7617 writes them, in UTF-8."""
+    return f"Basic {b64encode(f'{username}:{password}'.encode()).decode('ascii')}"
 
 
 def _segment(subject: str) -> str:

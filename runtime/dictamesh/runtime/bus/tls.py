@@ -4,7 +4,6 @@
 librdkafka says neither what is wrong with a certificate that it does not accept, nor that the server misses ours.
 """
 
-import contextlib
 import socket
 import ssl
 from collections.abc import Callable
@@ -113,15 +112,23 @@ def probe(host: str, port: int, trusted: Trust, place: str) -> Fault | None:
             trusted.context.wrap_socket(plain, server_hostname=host) as connected,
         ):
             connected.settimeout(_ALERT)
-            with contextlib.suppress(TimeoutError):
-                connected.recv(1)
+            return _certificate(place, f"{host}:{port}", own=trusted.own) if _ended(connected) else None
     except ssl.SSLCertVerificationError as error:
         return _unverified(error, place, f"{host}:{port}")
     except ssl.SSLError as error:
         return _refused(error.reason or "", place, f"{host}:{port}", own=trusted.own)
     except OSError:
         return None
-    return None
+
+
+def _ended(connected: ssl.SSLSocket) -> bool:
+    """Whether a server ends a connection behind the handshake, at which it waits for us if it takes our certificate."""
+    try:
+        return connected.recv(1) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
 
 
 def reachable(host: str, port: int) -> bool:
@@ -164,8 +171,10 @@ def _unverified(error: ssl.SSLCertVerificationError, place: str, server: str) ->
 def _refused(reason: str, place: str, server: str, *, own: bool) -> Fault | None:
     if reason in _NO_TLS:
         return Fault(f"{place}.tls", f"{server} seems to speak no TLS", "see the address, or remove 'tls'")
-    if "ALERT" not in reason:
-        return None
+    return _certificate(place, server, own=own) if "ALERT" in reason else None
+
+
+def _certificate(place: str, server: str, *, own: bool) -> Fault:
     if own:
         cure = "see that it is of an authority that the server trusts, and valid"
         return Fault(f"{place}.tls.certificate", f"{server} does not accept our certificate", cure)
