@@ -4,6 +4,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 from confluent_kafka import KafkaError
@@ -29,7 +30,7 @@ _FAULTS: Mapping[str, Fault] = {
     "TOPIC_AUTHORIZATION_FAILED": Fault(
         _KAFKA,
         "the brokers do not allow our principal what it does with a topic",
-        "give it the ACLs: Write, Describe and DescribeConfigs; Create, where topics are to be made; Read, to tail",
+        "give it the ACL for that: Write to publish, Read to tail, Create to make topics, AlterConfigs to change them",
     ),
     "CLUSTER_AUTHORIZATION_FAILED": Fault(
         _KAFKA,
@@ -37,6 +38,7 @@ _FAULTS: Mapping[str, Fault] = {
         "give it the ACL Write for the topics of the mesh; before Kafka 3.0 IdempotentWrite on the cluster, too",
     ),
 }
+_HOLDS = 15.0  # seconds for which what a broker showed when asked is taken to be so
 _DOWN = "_ALL_BROKERS_DOWN"  # says that there is no connection, not why
 
 
@@ -71,7 +73,7 @@ class Hearing:
 
     settings: Mapping[str, Any] = field(repr=False)
     error: KafkaError | None = field(default=None, init=False)
-    _known: dict[tuple[str, str], Fault | None] = field(default_factory=dict, init=False)
+    _known: dict[tuple[str, str], tuple[float, Fault | None]] = field(default_factory=dict, init=False)
 
     def __call__(self, error: KafkaError) -> None:
         """Keep the newest error, and rather one that says why than that there is no connection."""
@@ -89,9 +91,9 @@ class Hearing:
         if error is None:
             return None
         key = error.name(), error.str().partition(": ")[0]
-        if key not in self._known:
-            self._known[key] = fault_of(error, self.settings)
-        return self._known[key]
+        if key not in self._known or monotonic() - self._known[key][0] > _HOLDS:
+            self._known[key] = monotonic(), fault_of(error, self.settings)
+        return self._known[key][1]
 
     def unavailable(self, code: str, topic: str | None = None) -> BusUnavailable:
         """Return what to raise where an answer did not come; may ask a broker as `fault` does."""

@@ -239,11 +239,11 @@ class Relay:
             self.told.failed(topic, code, count)
         for each in failures:
             place = (each.topic, each.partition)
-            rows = [row for row in done.rows if (row.topic, row.partition) == place]
-            if each.poison and len(rows) == 1:
-                done.rejected.append(Rejected(rows[0], "MESSAGE_REFUSED", f"the brokers refuse it ({each.code})"))
-                continue
             if each.poison:
+                rows = [row for row in done.rows if (row.topic, row.partition) == place]
+                if len(rows) == 1:
+                    done.rejected.append(Rejected(rows[0], "MESSAGE_REFUSED", f"the brokers refuse it ({each.code})"))
+                    continue
                 self._careful.add(place)
             lost.add(place)
         return lost
