@@ -10,11 +10,12 @@ import yaml
 
 from tests.e2e.test_bus import command, mesh, metric, write
 from tests.support.bus import event
+from tests.support.fronted import fronted
 from tests.support.running import Sources, running, until
-from tests.support.secured import USER, SecuredBroker, secured
-from tests.support.services import unique
+from tests.support.secured import USER, Authority, SecuredBroker, secured
+from tests.support.services import registry, unique
 
-__all__ = ["secured"]
+__all__ = ["registry", "secured"]
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.kafka, pytest.mark.timeout(120)]
 ALL = ("CREATE", "WRITE", "READ", "DESCRIBE", "DESCRIBE_CONFIGS")
 SECRET = "${env:KAFKA_PASSWORD}"
@@ -105,6 +106,23 @@ async def test_a_file_that_is_not_there_stops_the_start(
     code, out, err = await command(config, sources.environment, "--data-dir", str(tmp_path / "data"), "--port", "0")
     assert code == 3
     assert "events.kafka.tls.key: the file is not there" in out + err
+
+
+async def test_a_registry_that_refuses_stops_the_start(
+    tmp_path: Path, sources: Sources, secured: SecuredBroker, registry: str
+) -> None:
+    config = secured_mesh(tmp_path, unique("acme"), secured.scram())
+    authority = Authority(config.parent / "tls")
+    environment = {**sources.environment, "KAFKA_PASSWORD": secured.password, "REGISTRY_PASSWORD": "pass-wrong"}
+    async with fronted(registry, authority.certify("registry", "127.0.0.1"), "us", "pass-right") as url:
+        found = yaml.safe_load(config.read_text("utf-8"))
+        declared = {"url": url, "username": "us", "password": "${env:REGISTRY_PASSWORD}", "tls": {"ca": "tls/ca.pem"}}
+        found["events"]["registry"] = declared
+        config.write_text(yaml.safe_dump(found, sort_keys=False), "utf-8")
+        code, out, err = await command(config, environment, "--data-dir", str(tmp_path / "data"), "--port", "0")
+    assert code == 3
+    assert "events.registry: the schema registry does not accept these credentials (401)" in out + err
+    assert "see its username and password" in out + err and "pass-" not in out + err
 
 
 async def _is(runtime: Any, line: str, value: float) -> bool:

@@ -15,7 +15,7 @@ _LOG_LIBRARY = logging.getLogger("librdkafka")
 _LOG_LIBRARY.addHandler(logging.NullHandler())
 _LOG_LIBRARY.propagate = False
 TIMEOUT = 15.0
-_SLICE = 0.5  # of it, at the end of which what was told meanwhile is heard
+_FIRST = 0.5  # of it, then twice as long each time: in between what was told is heard
 _BREATH = 0.1  # between questions: some end at once
 _AGAIN = frozenset({"_TRANSPORT", "_TIMED_OUT"})
 
@@ -33,14 +33,16 @@ def made(kind: Any, settings: Mapping[str, Any]) -> Any:
 def asked(ask: Any, client: Any, hearing: Hearing, topic: str | None = None) -> Any:
     """Return the answer of brokers; raises BusUnavailable, at once where they refuse, which a client does not tell."""
     give_up = time.monotonic() + TIMEOUT
+    patience = _FIRST
     while True:
         try:
-            found = ask(timeout=_SLICE)
+            found = ask(timeout=min(patience, max(give_up - time.monotonic(), _FIRST)))
         except KafkaException as error:
             client.poll(0)
             code = error.args[0].name()
             if code not in _AGAIN or hearing.fault() is not None or time.monotonic() >= give_up:
                 raise hearing.unavailable(code, topic) from None
+            patience *= 2
             time.sleep(_BREATH)
             continue
         except ValueError:

@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 T = TypeVar("T")
 BEGINNING = -2
 _ANSWER = 10.0  # seconds for an answer about partitions
-_SLICE, _BREATH = 0.5, 0.1  # of it, between which what was told meanwhile is heard
+_FIRST, _BREATH = 0.5, 0.1  # of it, then twice as long each time: in between what was told is heard
 # Heard by nobody: it tells of each attempt, in texts that are not ours.
 _LIBRARY = logging.getLogger("librdkafka.capture")
 _LIBRARY.addHandler(logging.NullHandler())
@@ -93,13 +93,16 @@ class TopicReader:
     def _listed(self) -> Any:
         """The topic as the brokers have it; where they refuse us that is known soon, and told by none but `_hear`."""
         give_up = monotonic() + _ANSWER
+        patience = _FIRST
         while True:
+            left = max(give_up - monotonic(), _FIRST)
             try:
-                return _kafka(functools.partial(self._consumer.list_topics, self._topic, timeout=_SLICE))
+                return _kafka(functools.partial(self._consumer.list_topics, self._topic, timeout=min(patience, left)))
             except Unreachable as silent:
                 self._consumer.consume(1, _BREATH)  # hears; a message it would give is read again from its offset
                 if self._told in _REFUSALS or monotonic() >= give_up:
                     raise Unreachable(self._told or silent.code) from None
+                patience *= 2
 
     def _hear(self, error: KafkaError) -> None:
         if error.code() not in _SAYS_NOTHING:
