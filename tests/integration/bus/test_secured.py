@@ -197,7 +197,7 @@ async def test_a_principal_that_may_only_write_its_topics_publishes(catalog: Poo
     assert (found.missing, found.drift, found.hidden) == ([], [], [topic.name])
     with pytest.raises(BusUnavailable, match=f"TOPIC_AUTHORIZATION_FAILED, topic {prefix}.others") as refused:
         await create(admin, [other])
-    assert refused.value.refused and "ACLs" in refused.value.cure
+    assert refused.value.refused and "ACL" in refused.value.cure
     await append(catalog, 1, *(event(topic.name, f"c-{number}") for number in range(5)))
     publishing, _ = await relay(catalog, kafka(secured.scram()), [topic], make=False)
     assert await publishing.publish_all() == 5
@@ -251,7 +251,7 @@ async def test_rights_that_are_taken_away_stop_one_topic_until_they_are_back(
         secured.forbid(topics[0].name)
         await append(catalog, 1, *(event(each.name, f"c-{n}") for each in topics for n in range(1, 400)))
         await _until(lambda: "refused" in heard.reasons and len(_of(heard, topics[1].name)) == 400)
-        assert heard.fault is not None and "ACLs" in heard.fault.cure
+        assert heard.fault is not None and "ACL" in heard.fault.cure
         assert len(_of(heard, topics[0].name)) == 1
         told = len(heard.codes)
         assert told < 50, "messages are told of together"

@@ -135,7 +135,10 @@ class Sender:
 
 @dataclass(slots=True)
 class Reader:
-    """Reads partitions from offsets, without a group of its own. Raises BusUnavailable for settings of no use."""
+    """Reads partitions from offsets, without a group of its own; what there is to ask is asked before `begin`.
+
+    Raises BusUnavailable for settings that are of no use.
+    """
 
     settings: Settings = field(repr=False)
     _hearing: Hearing = field(init=False, repr=False)

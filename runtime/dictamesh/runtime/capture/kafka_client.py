@@ -65,6 +65,7 @@ class TopicReader:
             "reconnect.backoff.max.ms": 2000,
         }
         self._told: str | None = None
+        self._early: list[Message] = []  # came before anybody read
         self._consumer = _kafka(functools.partial(Consumer, {**chosen, "error_cb": self._hear}, logger=_LIBRARY))
 
     async def partitions(self) -> list[int]:
@@ -81,7 +82,9 @@ class TopicReader:
 
     async def read(self, count: int, seconds: float) -> list[Record]:
         """Return up to `count` messages after at most `seconds`; raises Unreachable, NotHeld."""
-        found = await asyncio.to_thread(_kafka, functools.partial(self._consumer.consume, count, seconds))
+        found, self._early = self._early, []
+        if not found:
+            found = await asyncio.to_thread(_kafka, functools.partial(self._consumer.consume, count, seconds))
         records = [record for message in found if (record := _record(message)) is not None]
         told = self._told
         if told is not None and (records or told in _REFUSALS):
@@ -99,7 +102,7 @@ class TopicReader:
             try:
                 return _kafka(functools.partial(self._consumer.list_topics, self._topic, timeout=min(patience, left)))
             except Unreachable as silent:
-                self._consumer.consume(1, _BREATH)  # hears; a message it would give is read again from its offset
+                self._early += self._consumer.consume(1, _BREATH)  # hears, and may be given a message
                 if self._told in _REFUSALS or monotonic() >= give_up:
                     raise Unreachable(self._told or silent.code) from None
                 patience *= 2
