@@ -16,7 +16,7 @@ from tests.support.secured import USER, Authority, SecuredBroker, secured
 from tests.support.services import registry, unique
 
 __all__ = ["registry", "secured"]
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.kafka, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.kafka, pytest.mark.timeout(240)]
 ALL = ("CREATE", "WRITE", "READ", "DESCRIBE", "DESCRIBE_CONFIGS")
 SECRET = "${env:KAFKA_PASSWORD}"
 

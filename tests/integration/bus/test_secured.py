@@ -27,7 +27,7 @@ from tests.support.secured import STRANGER, USER, Authority, SecuredBroker, secu
 from tests.support.services import unique
 
 __all__ = ["secured"]
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
 
 Section = dict[str, Any]
 By = Callable[[SecuredBroker], Section]
