@@ -154,8 +154,13 @@ async def test_a_refusal_is_told_at_once_with_its_place(secured: SecuredBroker, 
     assert str(refused.value).startswith(f"{place}: ") and what in str(refused.value)
     assert refused.value.cure
     assert "pass-" not in f"{refused.value!r} {refused.value} {refused.value.fault} {refused.value.cure}"
-    reader = Reader(settings)
-    with pytest.raises(BusUnavailable, match=what):
+
+
+@pytest.mark.parametrize("case", ["wrong password", "unknown authority"])
+async def test_a_reader_is_told_the_same(secured: SecuredBroker, case: str) -> None:
+    made, place, what = REFUSED[case]
+    reader = Reader(reached(made(secured)))
+    with pytest.raises(BusUnavailable, match=f"{place}: .*{what}"):
         await asyncio.to_thread(reader.partitions, "t")
     await asyncio.to_thread(reader.close)
 
