@@ -3,6 +3,7 @@
 
 import asyncio
 import itertools
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
@@ -15,6 +16,7 @@ from dictamesh.runtime.capture.messages import Message, MessageReader, Schemas
 from dictamesh.runtime.capture.running import Making
 from dictamesh.runtime.compile.plan import EntityPlan
 
+_LOG = logging.getLogger("dictamesh.capture")
 _AT_ONCE = 500  # messages of one batch
 _BREATH = 250_000  # bytes of messages read in one go: others are served meanwhile
 _WAIT = 1.0  # seconds for messages
@@ -46,7 +48,9 @@ class KafkaWay:
                 await self._follow(topic)
             finally:
                 await topic.close()
-        except Unreachable:
+        except Unreachable as unreachable:
+            told = {"entity": self.state.entity, "topic": self.topic, "code": unreachable.code}
+            _LOG.warning("the brokers of a topic cannot be used", extra=told)
             raise ReadFailed("SOURCE_UNAVAILABLE") from None
         except NotHeld as gone:
             raise CaptureLost(

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import uvloop
 
-from dictamesh.runtime.bus.client import BusUnavailable
+from dictamesh.runtime.bus.refusals import BusUnavailable
 from dictamesh.runtime.bus.registry import RegistryRefused, RegistryUnavailable
 from dictamesh.runtime.bus.settings import connection
 from dictamesh.runtime.bus.tail import Beginning, KafkaTail, Shown, from_log, limited
@@ -93,9 +93,11 @@ async def _tail_kafka(
     try:
         await limited(reader.read(begin, follow=options.follow), options.limit, tell)
     except BusUnavailable as error:
-        raise StartFailed(str(error), "see that the brokers of events.kafka run and let us in") from None
-    except (RegistryUnavailable, RegistryRefused) as error:
-        raise StartFailed(str(error), "see that the registry of events.registry runs and lets us in") from None
+        raise StartFailed(str(error), error.cure) from None
+    except RegistryRefused as error:
+        raise StartFailed(str(error), error.fault.cure) from None
+    except RegistryUnavailable as error:
+        raise StartFailed(str(error), "see that the registry of events.registry runs") from None
     finally:
         if registry is not None:
             await registry.close()

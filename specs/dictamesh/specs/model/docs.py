@@ -239,6 +239,7 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "url": "Its address.",
         "username": "A user, where it asks for one.",
         "password": "The user's password, by reference.",
+        "tls": "How its certificate is verified, and ours where it asks for one; absent: authorities of the system.",
         "compatibility": "What a new schema of a topic is held against.",
         "timeout": "How long it may take to answer.",
     },
