@@ -8,7 +8,7 @@ JOBS   ?= 2
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup run test check format unit tartiflette docs bench verify-kill verify-audit verify-graph verify-decisions verify-events verify clean lock
+.PHONY: help setup run test check format unit tartiflette docs bench verify-kill verify-audit verify-graph verify-decisions verify-events verify-cluster verify clean lock
 
 help:           ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -68,7 +68,10 @@ verify-decisions: $(STAMP) ## decisions on 20 fields x 100 rows with 500 policie
 verify-events: $(STAMP) ## 100,000 changes through 10 kill -9 of everything on both buses, beside Debezium, and relay and subscribers
 	@$(BIN)/python -m tests.bench.events $(ARGS)
 
-verify: bench verify-kill verify-audit verify-graph verify-events
+verify-cluster: $(STAMP) ## 20,000 events through three nodes, of which one and then two are killed with -9
+	@DICTAMESH_CLUSTER_EVENTS=20000 $(BIN)/python -m pytest tests/integration/bus/test_cluster.py -s $(ARGS)
+
+verify: bench verify-kill verify-audit verify-graph verify-events verify-cluster
 
 lock:           ## resolve the dependencies anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet pyproject.toml -o requirements/runtime.txt

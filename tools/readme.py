@@ -97,6 +97,10 @@ def _workspace(folder: Path) -> None:
     ignored = shutil.ignore_patterns("erp.sqlite*", "__pycache__", ".*")
     shutil.copytree(ROOT / "examples", folder / "examples", ignore=ignored)
     (folder / ".venv").symlink_to(sys.prefix)
+    # outputs tell how many heads were signed, which must not hang on how long a document takes
+    mesh = folder / "examples" / "mesh.yaml"
+    head, audit, rest = mesh.read_text("utf-8").partition("audit: {readers: [steward]")
+    mesh.write_text(f"{head}{audit}, signEvery: 1d{rest}", "utf-8")
 
 
 def _shell() -> dict[str, str]:

@@ -15,7 +15,8 @@ from typing import Any
 import uvloop
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from dictamesh.runtime.bus.client import Admin, Message, Sender
+from dictamesh.runtime.bus.admin import Admin
+from dictamesh.runtime.bus.client import Message, Sender
 from dictamesh.runtime.bus.codec import decode, parsed
 from dictamesh.runtime.bus.messages import Outgoing, Row, Told, outgoing, written
 from dictamesh.runtime.bus.offsets import page, reading, set_back

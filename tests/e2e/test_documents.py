@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The documents do what they say: outputs are current, the connector works, PostgreSQL takes one changed line."""
 
-import importlib.util
 import os
 import re
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from examples.sources import erp
+from tests.support.distributions import imported, install, modules
 from tests.support.postgres import embedded_dsn, fresh_database  # noqa: F401  (a fixture)
 from tests.support.running import ROOT, TOUR, Sources, command, example_sources, example_tree, running
 from tools.readme import DOCUMENTS, lasting, rewritten
@@ -56,33 +55,14 @@ async def test_the_outputs_are_current(name: str) -> None:
     assert lasting(await rewritten(text)) == lasting(text), "run: python -m tools.readme"
 
 
-def modules() -> dict[str, str]:
-    text = HOW_TO.read_text(encoding="utf-8")
-    return dict(re.findall(r"<!-- module: (\S+) -->\n```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE))
-
-
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with the connector of the guide as an installed package has it."""
     folder = tmp_path / "site"
-    (folder / "toml_tables-1.0.dist-info").mkdir(parents=True)
-    for name, source in modules().items():
-        (folder / name).write_text(source, encoding="utf-8")
-    described = folder / "toml_tables-1.0.dist-info"
-    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: toml-tables\nVersion: 1.0\n", encoding="utf-8")
-    (described / "entry_points.txt").write_text("[dictamesh.connectors]\ntoml = toml_tables\n", encoding="utf-8")
+    install(folder, "toml-tables", modules(HOW_TO), "[dictamesh.connectors]\ntoml = toml_tables\n")
     monkeypatch.syspath_prepend(str(folder))
     yield folder
     sys.modules.pop("toml_tables", None)
-
-
-def imported(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 async def test_the_connector_of_the_guide_keeps_the_contract(package: Path, tmp_path: Path) -> None:

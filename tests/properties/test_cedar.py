@@ -9,22 +9,12 @@ from hypothesis import strategies as st
 
 from dictamesh.runtime.diff.classes import situations
 from dictamesh.runtime.governance.decide import decide
-from dictamesh.specs.model import Mesh
-from dictamesh.specs.resolve.cedar import cedar_audiences, cedar_schema
-from dictamesh.specs.rules import Audience, CedarResource, CedarRules, Effect, FieldPolicy, FieldRule
+from dictamesh.specs.engines.registry import compiled
+from dictamesh.specs.rules import Audience, Effect, EngineRules, FieldPolicy, FieldRule, Resource, Scope
 from tests.properties.test_decisions import TIERS, audiences, principals
 
-MESH = Mesh.model_validate(
-    {
-        "apiVersion": "dictamesh/v1",
-        "kind": "Mesh",
-        "name": "acme",
-        "security": {"claims": {"level": "integer", "countries": ["string"], "vip": "boolean"}},
-    }
-)
-RESOURCE = CedarResource(
-    "crm#Customer.email", "crm#Customer", "crm", "email", "restricted", ("pii.direct.email",), pii=True
-)
+SCOPE = Scope(claims=(("countries", ("string",)), ("level", "integer"), ("vip", "boolean")))
+RESOURCE = Resource("crm#Customer.email", "crm#Customer", "crm", "email", "restricted", ("pii.direct.email",), pii=True)
 
 # a Cedar claim has one type: level is a whole number, or a list of them is another claim
 whole = audiences.map(
@@ -42,7 +32,10 @@ def condition(audience: Audience) -> str:
         asked = json.dumps(sorted(audience.purposes))
         parts.append(f"(context has purpose && {asked}.contains(context.purpose))")
     for name, values in audience.claims:
-        parts.append(f"(principal.claims has {name} && {json.dumps(list(values))}.contains(principal.claims.{name}))")
+        held = (
+            f"{json.dumps(list(values))}.contains(principal.claims.{name})" if values else "false"
+        )  # `[]` has no type
+        parts.append(f"(principal.claims has {name} && {held})")
     return " && ".join(parts) or "true"
 
 
@@ -64,7 +57,8 @@ def test_rules_and_their_cedar_decide_alike(found, allows, tier, who):
     by_rules = FieldPolicy("p", tuple(FieldRule(f"r{n}", *each) for n, each in enumerate(found)), allows)
     text = as_cedar(found)
     resource = replace(RESOURCE, tier=tier)
-    by_cedar = FieldPolicy("p", (), allows, cedar=CedarRules(text, cedar_schema(MESH), resource, cedar_audiences(text)))
+    rules = EngineRules("cedar", text, SCOPE, resource, compiled("cedar", text, SCOPE).audiences)
+    by_cedar = FieldPolicy("p", (), allows, by=rules)
     assert decide((by_cedar,), tier, who, "public") == decide((by_rules,), tier, who, "public")
 
 
@@ -72,8 +66,8 @@ def test_rules_and_their_cedar_decide_alike(found, allows, tier, who):
 @settings(max_examples=100, deadline=None)
 def test_every_caller_is_like_one_of_the_classes(found, who):
     text = as_cedar(found)
-    told = cedar_audiences(text)
-    rules = CedarRules(text, cedar_schema(MESH), RESOURCE, told)
-    only = (FieldPolicy("p", (), True, cedar=rules),)
+    told = compiled("cedar", text, SCOPE).audiences
+    rules = EngineRules("cedar", text, SCOPE, RESOURCE, told)
+    only = (FieldPolicy("p", (), True, by=rules),)
     classes = {decide(only, "restricted", each.who, "public") for each in situations(told, {"level": "integer"}).all}
     assert decide(only, "restricted", who, "public") in classes

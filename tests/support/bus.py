@@ -7,15 +7,17 @@ import urllib.request
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import fastavro
 from confluent_kafka import Consumer, TopicPartition
 
-from dictamesh.runtime.bus.client import Admin
+from dictamesh.runtime.bus.admin import Admin
 from dictamesh.runtime.bus.messages import Outgoing, Rejected, Told, outgoing
 from dictamesh.runtime.bus.relay import Relay
-from dictamesh.runtime.bus.settings import producer
+from dictamesh.runtime.bus.settings import connection, producer
+from dictamesh.runtime.bus.tls import Fault
 from dictamesh.runtime.bus.topics import Wanted, create
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import EntityPlan
@@ -51,6 +53,7 @@ class Heard:
     invalid: int = 0
     codes: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    fault: Fault | None = None
     lags: dict[str, int] = field(default_factory=dict)
 
     def published(self, rows: Sequence[Told]) -> None:
@@ -59,28 +62,29 @@ class Heard:
     def rejected(self, topic: str, count: int) -> None:
         self.invalid += count
 
-    def failed(self, topic: str, code: str) -> None:
+    def failed(self, topic: str, code: str, count: int) -> None:
         self.codes.append(code)
 
     def lag(self, events: dict[str, int]) -> None:
         self.lags = dict(events)
 
-    def waiting(self, reason: str | None) -> None:
+    def waiting(self, reason: str | None, fault: Fault | None = None) -> None:
+        self.fault = fault
         if reason is not None:
             self.reasons.append(reason)
 
 
 async def relay(
     pool: Pool,
-    bootstrap: str,
+    bootstrap: str | Kafka,
     topics: Iterable[Wanted],
     ids: dict[str, int] | None = None,
     refused: list[Rejected] | None = None,
     make: bool = True,
 ) -> tuple[Relay, Heard]:
     """A relay to a broker, with its topics made."""
-    declared = Kafka(bootstrap=bootstrap)
-    reached = {"bootstrap.servers": bootstrap}
+    declared = Kafka(bootstrap=bootstrap) if isinstance(bootstrap, str) else bootstrap
+    reached = connection(declared, lambda written, _: written, Path("/"))
     topics = list(topics)
     if make:
         await create(Admin(reached), topics)

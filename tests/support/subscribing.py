@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A mesh in this process whose changes a test writes itself, and clients that subscribe to it."""
 
+import asyncio
 import json
+import socket
 import sqlite3
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -309,3 +311,42 @@ class Events:
                 data = text[6:]
             elif not text and name:
                 return name, mark, json.loads(data) if data else None
+
+
+@asynccontextmanager
+async def slow(
+    people: Heard, caller: str, query: str, *, narrow: bool = False
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Subscribe over a WebSocket that is read by hand; a `narrow` one holds next to nothing that is not read."""
+    own = socket.socket()
+    if narrow:
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    own.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(own, ("127.0.0.1", int(people.mesh.http.port)))
+    reader, writer = await asyncio.open_connection(sock=own, limit=1024)
+    sent = {
+        "Host": "x",
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Protocol": "graphql-transport-ws",
+        **headers(caller),
+    }
+    head = "GET /graphql HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in sent.items()) + "\r\n"
+    writer.write(head.encode())
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(frame('{"type":"connection_init"}'))
+    writer.write(frame(json.dumps({"id": "1", "type": "subscribe", "payload": {"query": query}})))
+    await asyncio.sleep(0.5)
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
+def frame(text: str) -> bytes:
+    """A masked text frame, as clients send them; the mask is zero."""
+    data = text.encode()
+    size = bytes([0x80 | len(data)]) if len(data) < 126 else bytes([0x80 | 126]) + len(data).to_bytes(2, "big")
+    return b"\x81" + size + b"\0\0\0\0" + data

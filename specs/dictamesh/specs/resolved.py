@@ -14,6 +14,7 @@ from dictamesh.specs.model import (
     Entity,
     EntitySource,
     Input,
+    LineageEntry,
     Mesh,
     Policy,
     Product,
@@ -111,13 +112,31 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
-    """That one field is made of another, by address. `model` is None where `transformSourceObjects` says it."""
+class DatasetField:
+    """A field of a dataset that no product serves, with an empty `field` the dataset as a whole.
 
-    source: str
+    `name` is OpenLineage's name in its `namespace`; with None for that, a table of the server that the target is read
+    from.
+    """
+
+    namespace: str | None
+    name: str
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """That one field is made of another, by address. `model` is None where `transformSourceObjects` says it.
+
+    With a `LineageEntry` either end may be an entity as a whole, `source` a field outside the mesh, and `target`, where
+    `column` says so, a column of the entity's source.
+    """
+
+    source: str | DatasetField
     target: str
-    model: Input | None
+    model: Input | LineageEntry | None
     site: Site
+    column: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,3 +157,4 @@ class Specs:
     rules: RuleTable
     pii_tags: frozenset[str]
     contracts: Mapping[str, Declared[Contract]] = field(default_factory=dict)
+    regimes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of products, entities and fields, by address

@@ -80,8 +80,11 @@ class FieldRule:
 
 
 @dataclass(frozen=True, slots=True)
-class CedarResource:
-    """A field as Cedar sees it; `entity` is the address of its entity, `name` the path below that."""
+class Resource:
+    """A field as engines see it; `entity` is the address of its entity, `name` the path below that.
+
+    `tier` and `tags` are the effective ones (S2); `pii` says that a tag of it means personal data.
+    """
 
     address: str
     entity: str
@@ -93,15 +96,29 @@ class CedarResource:
 
 
 @dataclass(frozen=True, slots=True)
-class CedarRules:
-    """The Cedar text of a policy, checked against `schema`, for one field.
+class Scope:
+    """What the mesh declares, and a text may speak of; all in the order of their names.
+
+    `claims` are names with types: `string`, `integer`, `boolean`, or a tuple of one of them for a list.
+    """
+
+    claims: tuple[tuple[str, str | tuple[str, ...]], ...] = ()
+    roles: tuple[str, ...] = ()
+    purposes: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRules:
+    """The text of a policy, checked by its engine within `scope`, for one field.
 
     `audiences` are whom it can tell apart, one for each role, purpose and value of a claim that it speaks of.
     """
 
+    engine: str
     text: str
-    schema: str
-    resource: CedarResource
+    scope: Scope
+    resource: Resource
     audiences: tuple[Audience, ...]
 
 
@@ -110,19 +127,19 @@ class FieldPolicy:
     """What one policy says of one field.
 
     `allows` is false where its allow is silence (S16). `uses` are those of sort, group, relation and cursor that
-    `onUse` permits although the field is not clear (S20). Of a policy by Cedar, `cedar` speaks and `rules` are empty.
+    `onUse` permits although the field is not clear (S20). Of a policy by an engine, `by` speaks and `rules` are empty.
     """
 
     policy: str
     rules: tuple[FieldRule, ...]
     allows: bool
     uses: frozenset[str] = frozenset()
-    cedar: CedarRules | None = None
+    by: EngineRules | None = None
 
     @property
     def audiences(self) -> tuple[Audience, ...]:
         """Whom the policy tells apart."""
-        return self.cedar.audiences if self.cedar is not None else tuple(rule.audience for rule in self.rules)
+        return self.by.audiences if self.by is not None else tuple(rule.audience for rule in self.rules)
 
 
 @dataclass(frozen=True, slots=True)

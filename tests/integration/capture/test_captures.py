@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dictamesh.runtime.capture import state as states
+from dictamesh.runtime.capture import sync
 from dictamesh.runtime.capture.contract import CaptureLost, Recorded, Recorder, StateId
 from dictamesh.runtime.capture.hashing import key_name
 from dictamesh.runtime.capture.poll import poll
@@ -252,3 +253,65 @@ async def test_owners_that_are_killed_are_replaced_and_no_two_write_at_once(mesh
     assert epochs == sorted(epochs)
     assert len(set(epochs)) == 3
     assert await mesh.told() == [(f"c{n}", "1", "CREATED") for n in range(3)]
+
+
+async def test_a_pass_that_is_asked_for_begins_at_once_and_loses_no_version(mesh: Mesh) -> None:
+    """Passes lie an hour apart; one row is removed and one changed: the pass tells of both, and of nothing else."""
+    mesh.plan = plan_of("{snapshot: {every: 1h, page: 10, pause: 0s}}", **FAST)
+    heard = Heard()
+    for number in range(30):
+        insert(mesh, f"c{number}")
+    async with replica(mesh, heard, "one"):
+        await count(mesh, 30)
+        (stand,) = await states.stands(mesh.pool, "acme")
+        mesh.sql("DELETE FROM customers WHERE id = 'c7'")
+        mesh.sql("UPDATE customers SET name = 'eva' WHERE id = 'c8'")
+        asked = await sync.ask(mesh.pool, "acme", [stand.entity])
+        assert [each.state.entity for each in asked] == [stand.entity]
+        assert await sync.is_captured(mesh.pool, asked[0].state)
+
+        async def done() -> Any:
+            (found,) = await sync.progress(mesh.pool, asked)
+            return found if found.progress == "done" else None
+
+        found = await until(done)
+        assert found.events == {"DELETED": 1, "UPDATED": 1}
+        assert (found.live, found.deleted, found.bad) == (29, 1, 0)
+        again = await sync.ask(mesh.pool, "acme", [stand.entity])
+
+        async def unchanged() -> Any:
+            (later,) = await sync.progress(mesh.pool, again)
+            return later if later.progress == "done" else None
+
+        assert (await until(unchanged)).events == {}
+        assert len(await mesh.told()) == 32
+        assert heard.failures.count("ousted") <= 2
+    assert not await sync.is_captured(mesh.pool, asked[0].state)
+
+
+async def test_a_pass_that_is_asked_for_of_a_source_that_fails_is_told(mesh: Mesh) -> None:
+    mesh.plan = plan_of("{snapshot: {every: 1h, page: 10, pause: 0s}}", **FAST)
+    insert(mesh, "c1")
+    async with replica(mesh, Heard(), "one"):
+        await count(mesh, 1)
+        mesh.sql("ALTER TABLE customers RENAME TO gone")
+        (stand,) = await states.stands(mesh.pool, "acme")
+        asked = await sync.ask(mesh.pool, "acme", [stand.entity])
+
+        async def failed() -> Any:
+            (found,) = await sync.progress(mesh.pool, asked)
+            return found if found.progress == "failed" else None
+
+        assert (await until(failed)).error == "SOURCE_UNAVAILABLE"
+        mesh.sql("ALTER TABLE gone RENAME TO customers")
+
+
+async def test_nothing_is_asked_of_what_waits_for_a_person_or_was_never_captured(mesh: Mesh) -> None:
+    assert await sync.ask(mesh.pool, "acme", ["crm#Customer"]) == []
+    mesh.plan = plan_of(SNAPSHOT, **FAST)
+    insert(mesh, "c1")
+    async with replica(mesh, Heard(), "one"):
+        await count(mesh, 1)
+    (stand,) = await states.stands(mesh.pool, "acme")
+    await mesh.pool.execute(b"UPDATE dictamesh_capture_state SET status = 'lost'", {})
+    assert await sync.ask(mesh.pool, "acme", [stand.entity]) == []

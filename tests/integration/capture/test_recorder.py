@@ -193,13 +193,29 @@ class Whole(NoPayload):
         return row
 
 
-async def test_a_value_that_the_log_cannot_hold_is_a_dead_letter_too(mesh: Mesh) -> None:
+async def test_a_text_that_the_log_cannot_hold_is_left_out_and_the_rest_is_told(mesh: Mesh) -> None:
     kept = Kept()
     seen = [row("c1"), row("c2", "a\0b"), row("c3"), row("c4", "\ud800"), row("c5")]
     done = await mesh.recorder(Whole(), kept).record(Batch(mesh.state, seen, position={"at": 5}))
-    assert counts(done) == (3, 0, 0, 0, 2)
-    assert {each.key for each in kept.bad} == {"c2", "c4"}
+    assert counts(done) == (5, 0, 0, 0, 2)
+    assert {(each.key, each.rule) for each in kept.bad} == {
+        ("c2", "DATA_INVALID customers#Customer.name"),
+        ("c4", "DATA_INVALID customers#Customer.name"),
+    }
+    told = {each.entity_id: each.envelope for each in await mesh.events()}
+    assert told["c2"]["metadata"]["unread"] == "label,name"
+    assert told["c2"]["payload"] == {"id": "c2", "name": None, "age": 1, "label": None, "storeId": None}
     assert await mesh.recorder().position(mesh.state) == {"at": 5}
+    again = await mesh.recorder(Whole(), kept).record(Batch(mesh.state, seen))
+    assert (counts(again), len(kept.bad)) == ((0, 0, 0, 5, 0), 2)
+
+
+async def test_a_required_text_that_the_log_cannot_hold_costs_the_record_its_event(mesh: Mesh) -> None:
+    mesh.plan = plan_of(required=["name"])
+    kept = Kept()
+    done = await mesh.recorder(Whole(), kept).record(Batch(mesh.state, [row("c1"), row("c2", "a\0b")]))
+    assert counts(done) == (1, 0, 0, 0, 1)
+    assert [each.key for each in kept.bad] == ["c2"]
 
 
 async def test_a_full_pass_deletes_what_it_did_not_see(mesh: Mesh) -> None:

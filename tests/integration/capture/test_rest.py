@@ -112,6 +112,21 @@ def having(mesh: Mesh, count: int) -> Callable[[], Awaitable[Any]]:
     return enough
 
 
+async def test_comparing_that_never_ends_leaves_room_for_what_is_newer(mesh: Mesh) -> None:
+    """Where comparing keys takes longer than its rhythm, it is always due, and would find no update."""
+    rows = [customer(number) for number in range(35)]
+    always = POLL.replace("0.05s", "0.01s").replace("0.4s", "0.01s")
+    async with captured(mesh, rows, always, 'sort: {param: sort, desc: "-{column}"}') as app:
+        assert len(await until(having(mesh, 35))) == 35
+        app[QUERIES].clear()
+
+        async def both() -> bool:
+            newer = ["date_updated%5D%5B_gte%5D" in query for query in app[QUERIES]]
+            return any(newer) and not all(newer)
+
+        await until(both)
+
+
 @pytest.mark.parametrize("sort", ["", 'sort: {param: sort, desc: "-{column}"}'], ids=["unsorted", "sorted"])
 @pytest.mark.parametrize("changes", [POLL, SNAPSHOT], ids=["poll", "snapshot"])
 async def test_what_a_source_tells_arrives(mesh: Mesh, changes: str, sort: str) -> None:

@@ -50,6 +50,14 @@ async def test_words_say_what_happened(catalog: Pool) -> None:
         assert [each.deleted for batch in one.recorder.batches for each in batch.seen] == [False, False, True]
 
 
+async def test_a_number_of_any_size_as_a_key_is_answered(catalog: Pool) -> None:
+    """A key of more than 64 bits used to end in a status of 500, whenever it came again."""
+    body = b'{"delivery": "d-1", "event": "updated", "data": {"id": %s, "total": "1.50"}}' % (b"9" * 30)
+    async with shop(catalog) as one:
+        assert (await one.send(body))[0] in {202, 400}
+        assert one.outcomes in (["accepted"], ["invalid"])
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -12,7 +12,7 @@ from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.consumers.consuming import Connection, Consumers, Settings, Within
 from dictamesh.runtime.events.log import LoggedEvent
-from dictamesh.runtime.events.reading import heads, stored
+from dictamesh.runtime.events.reading import heads, reset, stored
 from tests.integration.catalog.conftest import catalog, pool
 from tests.integration.events.test_log import append, event
 from tests.support.running import until
@@ -97,6 +97,50 @@ async def test_two_replicas_never_handle_an_event_twice(catalog: Pool) -> None:
     await _stopped(second)
 
 
+async def test_a_group_that_runs_goes_back_where_it_is_set_back(catalog: Pool) -> None:
+    """Idle or at work: what `events replay --group` stores is not overwritten by the owner's next step."""
+    written = [str(n) for n in range(10)]
+    await append(catalog, *(event("c-1", metadata={"n": n}) for n in written))
+    consumer = Slow()
+    running = asyncio.create_task(consumers(catalog, consumer, []).run())
+    try:
+        await until(lambda: _done(catalog), "all is read")
+        assert consumer.seen == written
+        await _set_back(catalog)  # while it is idle
+        await until(lambda: consumer.seen == written * 2, "it has read all again")
+        consumer.free.clear()
+        await append(catalog, event("c-1", metadata={"n": "10"}))
+        await until(lambda: consumer.waits, "it is at work")
+        await _set_back(catalog)
+        consumer.free.set()
+        await until(lambda: len(consumer.seen) >= 31, "it has read all again")
+        assert consumer.seen[20:] in ([*written, "10"], ["10", *written, "10"])
+        await until(lambda: _done(catalog), "it stands at the end")
+    finally:
+        await _stopped(running)
+
+
+async def _set_back(catalog: Pool) -> None:
+    async with catalog.transaction() as connection:
+        await reset(connection, "picky", dict.fromkeys(await heads(catalog, ["customers"]), 0))
+
+
+@dataclass
+class Slow(Picky):
+    """A consumer that can be held at its work."""
+
+    free: asyncio.Event = field(default_factory=asyncio.Event)
+    waits: bool = False
+
+    def __post_init__(self) -> None:
+        self.free.set()
+
+    async def handle(self, events: Sequence[LoggedEvent]) -> Within:
+        self.waits = not self.free.is_set()
+        await self.free.wait()
+        return await super().handle(events)
+
+
 async def test_a_change_is_in_answers_at_once(people: Heard) -> None:
     assert (await people.ask('{ person(id: "1") { name } }'))["data"]["person"]["name"] == "Ann"
     people.sql("UPDATE people SET name = 'Amy' WHERE id = '1'")
@@ -143,3 +187,19 @@ async def _ended(people: Heard) -> float:
 @pytest.fixture
 def data_dir(tmp_path):
     return tmp_path / "data"
+
+
+async def test_what_is_held_for_subscribers_is_no_more_than_they_are_told(people: Heard) -> None:
+    """Ten thousand payloads of any size would be held otherwise."""
+    hub = people.mesh.consuming.hub
+    entity = people.mesh.world.plan.entities["people#Person"]
+    async with hub.stream(entity, None, None) as stream:
+        written = [people.event("1", payload={"name": "x" * 100_000}) for _ in range(20)]
+        await people.write(*written)
+        told: list[str] = []
+        while len(told) < 20:
+            told += [each.id for each in await stream.more(100, 20)]
+        assert told == [str(each.event_id) for each in written]
+        held = [each for tail in hub._tails.values() for each in tail.events]
+        assert len(held) == 20
+        assert "xxx" not in str(held)

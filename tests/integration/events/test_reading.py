@@ -94,13 +94,13 @@ async def test_a_group_goes_on_where_it_stood_and_only_one_owner_moves_it(catalo
     await append(catalog, *(event("c-1", metadata={"n": str(n)}) for n in range(10)))
     first = await _read(catalog, "readers", 5, limit=5)
     async with catalog.transaction() as connection:
-        await commit(connection, "readers", reached(first))
+        await commit(connection, "readers", reached(first), {})
     assert await stored(catalog, "readers", TOPICS) == reached(first)
 
     async def late() -> None:
         async with catalog.transaction() as connection:
             await append_events(connection, [event("c-1")], TOPICS)
-            await commit(connection, "readers", reached(first))
+            await commit(connection, "readers", reached(first), {})
 
     with pytest.raises(Overtaken):
         await late()

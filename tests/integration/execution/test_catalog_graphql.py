@@ -52,7 +52,7 @@ query($q: String = "customer") { catalog {
     }
   }
   search(q: $q, filter: {kind: [ENTITY, FIELD], pii: [true]}, limit: 3) { total
-    items { kind address name product domain owner classification status pii tags description score
+    items { kind address name product domain owner classification status pii tags regimes description score
       highlights { part html } }
     facets { name values { value count } } }
   graph(type: "Invoice", depth: 2) { start { entityType id } nodes { depth entityType id } truncated unchecked

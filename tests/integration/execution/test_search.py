@@ -130,6 +130,15 @@ async def test_facets_and_choices(mesh: Known) -> None:
     assert {each["value"] for each in chosen["facets"]["pii"]} == {"true", "false"}
     tagged = await asked(mesh, "tag=pii.indirect&kind=field&pii=true")
     assert {item["name"] for item in tagged["items"]} == {"birthdate", "postcode"}
+    regimes = mesh.mesh.plan.regimes
+    under = await asked(mesh, "regime=GDPR&kind=field&limit=100")
+    assert counts["regime"].keys() == {"CCPA", "GDPR", "SOC2"}
+    assert {item["address"] for item in under["items"]} == {
+        at for at, names in regimes.items() if "GDPR" in names and "." in at
+    }
+    assert all("GDPR" in item["regimes"] for item in under["items"])
+    assert {each["value"] for each in under["facets"]["regime"]} == {"CCPA", "GDPR", "SOC2"}
+    assert (await asked(mesh, "q=soc2&kind=field"))["total"] >= 1, "a regime is a word to search for, too"
 
 
 async def test_pages_together_are_the_whole(mesh: Known) -> None:

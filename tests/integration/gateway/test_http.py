@@ -418,3 +418,15 @@ async def test_a_long_address(session, url):
     async with session.get(url, params={"query": "{" * 2500}, headers={"Accept": GRAPHQL}) as answer:
         assert answer.status == 400
         assert code(await answer.json(content_type=None)) == "LIMIT_EXCEEDED"
+
+
+async def test_a_body_that_never_ends_is_given_up(url, monkeypatch):
+    monkeypatch.setattr("dictamesh.runtime.gateway.requests.PATIENCE", 0.5)
+    parts = urlsplit(url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write(
+        b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
+    )
+    async with asyncio.timeout(20):
+        assert (await reader.read()).startswith(b"HTTP/1.1 408 ")  # and the connection is closed
+    writer.close()

@@ -51,6 +51,7 @@ id: customers
 name: customers
 version: 1.0.0
 status: active
+customProperties: [{property: regimes, value: [GDPR]}]
 domain: crm
 team: {name: crm, members: [{username: ana, role: owner}]}
 schema:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A data subject is erased across products, with receipts, once for all, and a restored database is held to it."""
 
+import asyncio
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.subject_keys import subject_keys, wrapping_key
 from dictamesh.runtime.events.envelope import EntityReference, Event, EventTrace
 from dictamesh.runtime.events.log import append_events
+from dictamesh.runtime.events.versions import take_turn
 from dictamesh.runtime.governance.audit import AuditRow
 from dictamesh.runtime.governance.subjects import record_token
 from dictamesh.runtime.lifecycle.ledger import DamagedLedger, LedgerFile, standings, stored_entries
@@ -75,7 +77,9 @@ async def test_everything_that_the_mesh_keeps_goes_at_once(shop: Shop) -> None:
         "edgesClosed": 3,
         "eventsAppended": 1,
         "cacheKeys": 1,
+        "regimes": ["GDPR"],
     }
+    assert (erased.as_json()["regimes"], invoices.regimes) == (["GDPR"], ())
     assert (invoices.owner, invoices.records, invoices.source_records) == ("kim", 5, 4)
     assert (invoices.withdrawn.archived, invoices.withdrawn.edges, invoices.withdrawn.events) == (5, 0, 5)
     assert len(invoices.cache_keys) == 5
@@ -338,3 +342,24 @@ async def test_the_ledger_is_append_only(shop: Shop, statement: bytes) -> None:
     await shop.erase()
     with pytest.raises(CatalogUnavailable, match="42501"):
         await shop.pool.execute(statement, ())
+
+
+async def test_an_erasure_and_a_capture_that_makes_the_subjects_key(shop: Shop) -> None:
+    """Capture has its turn at the entity when it makes keys; an erasure that destroys one first would wait for it."""
+    await shop.record("Customer", "c1")
+    token = subject(shop.plan, "customer", "c1").token(KEY)
+    async with shop.pool.transaction() as connection:
+        await take_turn(connection, shop.plan.name, "customers#Customer")
+        erasing = asyncio.create_task(shop.erase())
+        await _waits(shop)
+        assert (await subject_keys(connection, WRAPPING, {token: "customer"}))[token] is not None
+    await erasing
+    async with shop.pool.transaction() as connection:
+        assert await subject_keys(connection, WRAPPING, {token: "customer"}) == {token: None}
+
+
+async def _waits(shop: Shop) -> None:
+    """Until somebody waits for a turn."""
+    async with asyncio.timeout(20):
+        while not await shop.pool.rows(b"SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+            await asyncio.sleep(0.02)

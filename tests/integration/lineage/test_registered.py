@@ -15,10 +15,14 @@ from dictamesh.runtime.catalog.errors import EntityNotFound, InvalidRequest
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.catalog.registration import register
 from dictamesh.runtime.compile.plan import Plan
+from dictamesh.runtime.lineage.derive import derive
 from dictamesh.runtime.lineage.model import Edge, Graph, Kind, Node, Subtype, graph
 from dictamesh.runtime.lineage.traverse import walk
+from dictamesh.runtime.mesh.build import build
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.store import registration
+from dictamesh.specs.documents import Memory
+from tests.support.golden import CASES, read
 
 MC6 = {
     "id",
@@ -215,3 +219,33 @@ async def test_rows_of_the_catalog_stand_at_both_ends(registered: Pool) -> None:
         ("column", "field", "erp", "acme", "enrichment", False, "Invoice"),
         ("field", "topic", "acme", "acme", "direct_copy", True, "Invoice"),
     ]
+
+
+async def test_what_products_declare_is_walked_as_what_follows_from_specs(catalog: Pool) -> None:
+    """From a foreign dataset through the column that a job fills to GraphQL; hidden with the entity that reads it."""
+    plan = build(Memory(read(CASES / "declared-lineage.md")[0].files), "mesh.yaml").plan
+    assert plan is not None
+    drawn = derive(plan)
+    assert await register_lineage(catalog, lineage_rows(plan, drawn))
+    assert not await register_lineage(catalog, lineage_rows(plan, drawn))
+    amount = "s3://lake/raw/invoices#amount"
+    found = await lineage(catalog, amount, "downstream", 3)
+    assert {node["address"] for node in found.nodes if node["depth"] > 0} == {
+        "sqlite://a.sqlite/scores#cents",
+        "scores#Score.worth",
+        "graphql:Score.worth",
+        "topic:scores.db.entity_changed.payload.worth",
+    }
+    (filled,) = (edge for edge in found.edges if edge["from"] == amount)
+    assert (filled["kind"], filled["provenance"], filled["description"]) == (
+        "aggregation",
+        "declared",
+        "sum(amount) filter (where state = 'paid')",
+    )
+    kinds = {edge["kind"] for edge in (await lineage(catalog, "scores", "upstream", 1)).edges}
+    kinds |= {edge["kind"] for edge in (await lineage(catalog, "scores#Score.worth", "upstream", 1)).edges}
+    kinds |= {edge["kind"] for edge in (await lineage(catalog, "scores#Score.who", "upstream", 1)).edges}
+    assert kinds == {"direct_copy", "aggregation", "join", "enrichment"}
+    with pytest.raises(EntityNotFound):
+        await lineage(catalog, amount, hidden=["Score"])
+    assert amount not in repr(await lineage(catalog, "crm#Customer.email", depth=10, hidden=["Score"]))

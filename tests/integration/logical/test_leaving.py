@@ -84,7 +84,7 @@ async def test_a_slot_is_alarmed_of_and_dropped_on_request(
 
             async def follows() -> bool:
                 found = await stands(mesh.store.pool, "leaving", "orders#Order")
-                return bool(found) and "lsn" in (found[0].position or {})
+                return bool(found) and "lsn" in (found[0].position or {})  # what stands before a slot is made has none
 
             await until(follows, "the table is followed")
             ((slot, _),) = slots(base)

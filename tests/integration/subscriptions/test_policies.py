@@ -11,7 +11,7 @@ import pytest
 
 from dictamesh.runtime.mesh.build import build_file
 from tests.support.running import edit, until
-from tests.support.subscribing import WHAT, Heard, Socket, connected, heard
+from tests.support.subscribing import WHAT, Heard, Socket, connected, heard, slow
 
 QUERY = f"subscription {{ personChanged {WHAT} }}"
 
@@ -137,6 +137,24 @@ async def test_a_reload_masks_from_then_on(people: Heard) -> None:
         messages = {each["id"]: each for each in [await socket.next(), await socket.next()]}
         assert messages["1"]["payload"]["data"]["personChanged"]["node"]["email"] == "***REDACTED***"
         assert messages["2"]["payload"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
+async def test_what_waits_for_a_slow_client_is_masked_as_a_reload_says(people: Heard) -> None:
+    """Up to 100 messages are made at a time; those that the client has not taken are made anew."""
+    people.sql("UPDATE people SET name = ? WHERE id = '1'", "x" * 400_000)
+    async with slow(people, "chief", QUERY) as (reader, _):
+        await people.write(*(people.event("1") for _ in range(60)))
+        await asyncio.sleep(1.5)  # its socket is full, and more is made
+        edit(people.folder / "specs.yaml", "{name: chiefs, roles: [chief], effect: allow}, ", "")
+        assert await people.mesh.reload("watch") == "applied"
+        seen = b""
+        clear = masked = 0
+        while clear + masked < 60:
+            async with asyncio.timeout(30):
+                seen += await reader.read(1_000_000)
+            clear, masked = seen.count(b"ann@x.example"), seen.count(b"***REDACTED***")
+        assert clear < 40  # what was on its way already
+        assert seen.rindex(b"ann@x.example") < seen.index(b"***REDACTED***")
 
 
 async def test_an_entity_that_is_no_longer_there_ends_its_subscriptions(people: Heard) -> None:

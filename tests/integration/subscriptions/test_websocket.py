@@ -12,7 +12,7 @@ from dictamesh.runtime.events.retention import TopicAge, delete_old
 from dictamesh.runtime.gateway.subscriptions.running import READERS
 from dictamesh.runtime.observe import trace
 from tests.support.running import until
-from tests.support.subscribing import WHAT, Heard, Socket, connected, headers, heard
+from tests.support.subscribing import WHAT, Heard, Socket, connected, frame, heard, slow, streamed
 
 SOURCE_REQUESTS = "dictamesh_source_requests_total{"
 QUERY = f"subscription {{ personChanged {WHAT} }}"
@@ -173,26 +173,89 @@ async def test_bounds_of_connections_and_of_the_process(tmp_path, dsn: str, monk
         assert 'dictamesh_subscriptions_active{transport="ws"} 3.0' in metrics
 
 
+async def test_pings_put_the_first_message_off_no_longer(people: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dictamesh.runtime.gateway.subscriptions.websocket.INIT_WITHIN", 1.0)
+
+    async def pings(socket: Socket) -> None:
+        while True:
+            await socket.send(type="ping")
+            await asyncio.sleep(0.2)
+
+    async with connected(people.url, init=False) as socket:
+        pinging = asyncio.create_task(pings(socket))
+        try:
+            assert (await socket.closed())[0] == 4408
+        finally:
+            pinging.cancel()
+            await asyncio.gather(pinging, return_exceptions=True)
+
+
+async def test_a_caller_holds_no_more_than_may_be_and_others_go_on(tmp_path, dsn: str, monkeypatch) -> None:
+    async with heard(tmp_path, dsn, monkeypatch, subscriptions="perCaller: 2") as people:
+        async with connected(people.url, "reader") as one, connected(people.url, "reader") as other:
+            for socket, at in ((one, "1"), (other, "1"), (other, "2")):
+                await socket.subscribe(QUERY, at)
+            refused = await other.next()
+            assert (refused["id"], refused["payload"][0]["extensions"]["code"]) == ("2", "RATE_LIMIT_EXCEEDED")
+            async with connected(people.url, "reader", init=False) as third:
+                await third.send(type="connection_init")
+                assert await third.closed() == (4429, "Too many connections of this caller")
+            async with connected(people.url, "german") as german:
+                await german.subscribe(QUERY)
+                await german.quiet(0.3)
+            async with streamed(people.url, QUERY, "reader") as events:
+                assert (await events.next())[2]["errors"][0]["extensions"]["code"] == "RATE_LIMIT_EXCEEDED"
+        async with connected(people.url, "reader") as socket:  # whoever left counts no more
+            await socket.subscribe(QUERY)
+            await socket.quiet(0.3)
+
+
+async def test_a_flood_of_operations_is_read_no_faster_than_it_is_answered(tmp_path, dsn: str, monkeypatch) -> None:
+    """Each operation beyond those that a connection may hold was a task that waited for the client to read."""
+    async with (
+        heard(tmp_path, dsn, monkeypatch, subscriptions="perConnection: 1, patience: 60s") as people,
+        slow(people, "chief", QUERY, narrow=True) as (_, writer),
+    ):
+        before = len(asyncio.all_tasks())
+        for number in range(20_000):
+            begin = {"id": f"{number:0>250}", "type": "subscribe", "payload": {"query": QUERY}}
+            writer.write(frame(json.dumps(begin)))
+            if number % 1000 == 0:
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(2)
+        assert len(asyncio.all_tasks()) - before < 50
+
+
+async def test_operations_that_are_ended_at_once_are_no_more_than_may_be(tmp_path, dsn: str, monkeypatch) -> None:
+    most = 0
+
+    async def count() -> None:
+        nonlocal most
+        while True:
+            most = max(most, len(asyncio.all_tasks()))
+            await asyncio.sleep(0)
+
+    async with (
+        heard(tmp_path, dsn, monkeypatch, subscriptions="perConnection: 2") as people,
+        slow(people, "chief", QUERY) as (reader, writer),
+    ):
+        before = len(asyncio.all_tasks())
+        counting = asyncio.create_task(count())
+        for number in range(500):
+            begin = {"id": f"n{number}", "type": "subscribe", "payload": {"query": QUERY}}
+            writer.write(frame(json.dumps(begin)) + frame(json.dumps({"id": f"n{number}", "type": "complete"})))
+        writer.write(frame('{"id": "q", "type": "subscribe", "payload": {"query": "{ __typename }"}}'))
+        async with asyncio.timeout(60):
+            while b"__typename" not in await reader.read(10_000):
+                pass
+        counting.cancel()
+    assert most - before < 30
+
+
 async def test_whoever_takes_nothing_is_cut_off_and_others_go_on(tmp_path, dsn: str, monkeypatch) -> None:
     async with heard(tmp_path, dsn, monkeypatch, subscriptions="patience: 1s, keepAlive: 60s") as people:
         people.sql("UPDATE people SET name = ? WHERE id = '1'", "x" * 200_000)
-        reader, writer = await asyncio.open_connection("127.0.0.1", int(people.mesh.http.port), limit=1024)
-        sent = {
-            "Host": "x",
-            "Upgrade": "websocket",
-            "Connection": "Upgrade",
-            "Sec-WebSocket-Version": "13",
-            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-            "Sec-WebSocket-Protocol": "graphql-transport-ws",
-            **headers("chief"),
-        }
-        head = "GET /graphql HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in sent.items()) + "\r\n"
-        writer.write(head.encode())
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(_frame('{"type":"connection_init"}'))
-        writer.write(_frame(json.dumps({"id": "1", "type": "subscribe", "payload": {"query": QUERY}})))
-        await asyncio.sleep(0.5)  # it reads no more
-        async with connected(people.url, max_msg_size=0) as quick:
+        async with slow(people, "chief", QUERY), connected(people.url, max_msg_size=0) as quick:
             await quick.subscribe("subscription { personChanged { event { id } } }")
             await quick.quiet(0.3)
             for _ in range(10):
@@ -205,7 +268,6 @@ async def test_whoever_takes_nothing_is_cut_off_and_others_go_on(tmp_path, dsn: 
             )
             await people.change("2")
             assert (await quick.next())["type"] == "next"
-        writer.close()
 
 
 async def test_a_drain_says_goodbye(tmp_path, dsn: str, monkeypatch) -> None:
@@ -215,13 +277,6 @@ async def test_a_drain_says_goodbye(tmp_path, dsn: str, monkeypatch) -> None:
         stopping = asyncio.create_task(people.stop())
         assert await socket.closed() == (1001, "The process is shutting down.")
         assert await stopping == 0
-
-
-def _frame(text: str) -> bytes:
-    """A masked text frame, as clients send them; the mask is zero."""
-    data = text.encode()
-    size = bytes([0x80 | len(data)]) if len(data) < 126 else bytes([0x80 | 126]) + len(data).to_bytes(2, "big")
-    return b"\x81" + size + b"\0\0\0\0" + data
 
 
 async def test_whoever_was_away_too_long_is_told_so(people: Heard) -> None:

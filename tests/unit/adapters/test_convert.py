@@ -200,3 +200,11 @@ def test_one_bad_item_spoils_no_other() -> None:
     assert field_converter(tags, STRICT)([1, "x", None]) == [1, DATA_INVALID, None]
     lines = field("lines", listed(Type(Kind.OBJECT)), "Line", members=(field("n", INT),))
     assert field_converter(lines, STRICT)([{"n": 1}, 7]) == [{"n": 1}, DATA_INVALID]
+
+
+@pytest.mark.parametrize("written", ["1e401", "1e999999999", "-1e999999999999", "1e-999999999", "0e-999999999"])
+def test_a_number_that_nobody_can_write_out_is_no_decimal(written: str) -> None:
+    """As digits 1e999999999 is a gigabyte; the hash of a captured record, and every answer, writes them."""
+    with pytest.raises(Invalid):
+        converter(DECIMAL, Reading())(Decimal(written))
+    assert converter(DECIMAL, Reading())(Decimal("1e400")) == Decimal("1e400")

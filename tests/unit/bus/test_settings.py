@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dictamesh.runtime.bus.client import Admin, BusUnavailable, Reader, Sender, TopicState
+from dictamesh.runtime.bus.admin import Admin, TopicState
+from dictamesh.runtime.bus.client import Reader, Sender
+from dictamesh.runtime.bus.refusals import BusUnavailable
 from dictamesh.runtime.bus.settings import connection, consumer, producer
 from dictamesh.runtime.bus.topics import Wanted, drift, wanted_topics
 from dictamesh.runtime.mesh.references import Resolver

@@ -432,3 +432,17 @@ def test_doctor(mesh: Path, run: Run) -> None:
     assert bad[0]["cure"]
     change(product(mesh), "[pii.email]", "[pii.mail]")
     assert run("doctor", "--config", str(mesh))[0] == 1
+
+
+# --- events ---
+
+
+def test_a_group_that_nobody_has_is_not_set_back(mesh: Path, run: Run) -> None:
+    change(
+        mesh, "runtime:", 'events: {hooks: {crm: {url: "http://localhost:1", secret: "${env:SMALL_HOOK}"}}}\nruntime:'
+    )
+    asked = ("--config", str(mesh), "events", "replay", "--product", "people", "--from", "beginning")
+    code, _, err = run(*asked, "--group", "hook:cmr")
+    assert (code, "there is no group 'hook:cmr'; did you mean 'hook:crm'?" in err) == (2, True)
+    code, _, err = run(*asked, "--group", "x\x1b[2J")
+    assert (code, "\x1b" in err) == (2, False)

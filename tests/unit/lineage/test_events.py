@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dictamesh.runtime.lineage.constants import without_constants
 from dictamesh.runtime.lineage.naming import Naming
 from dictamesh.runtime.lineage.openlineage import facets
-from dictamesh.runtime.lineage.openlineage.describe import Described, without_constants
+from dictamesh.runtime.lineage.openlineage.describe import Described
 from dictamesh.runtime.lineage.openlineage.events import Event, Run, dataset_event, job_event
 from dictamesh.runtime.lineage.openlineage.identity import instant, producer, run_id
 from dictamesh.runtime.lineage.openlineage.reading import NotAnEvent, read_event

@@ -226,8 +226,13 @@ def _decimal_reader(type_: Type, _: Reading) -> Converter:
 
 
 def rounded(value: Decimal, type_: Type) -> Decimal:
-    """Round half away from zero to the type's scale (S3); `Invalid` where the precision does not suffice."""
+    """Round half away from zero to the type's scale (S3); `Invalid` where the precision does not suffice.
+
+    Of a type without one a value lies within 400 places of the point: written out, 1e999999 has a million digits.
+    """
     if type_.scale is None:
+        if not -_LONGEST_NUMBER <= value.adjusted() <= _LONGEST_NUMBER:
+            raise Invalid
         return value
     with localcontext() as context:
         context.prec = 2 * _LONGEST_NUMBER

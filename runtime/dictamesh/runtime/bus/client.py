@@ -1,42 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kafka through librdkafka; the only place that knows it. Its messages name hosts and topics, never a record."""
+"""Messages to and from Kafka, through librdkafka. What it tells names hosts and topics, never a record."""
 
-import asyncio
 import functools
-import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its typed package does not say what it exports
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    NewPartitions,
-    NewTopic,
-    ResourceType,
-)
+
+from dictamesh.runtime.bus.connecting import asked, made
+from dictamesh.runtime.bus.refusals import Hearing
+from dictamesh.runtime.bus.tls import Fault
 
 Settings = Mapping[str, Any]
 Headers = list[tuple[str, str | bytes | None]]
 
-# heard by nobody: it tells of each attempt, in texts that are not ours
-_LOG_LIBRARY = logging.getLogger("librdkafka")
-_LOG_LIBRARY.addHandler(logging.NullHandler())
-_LOG_LIBRARY.propagate = False
-_ADMIN_TIMEOUT = 15.0
+# the library asks for a group, too, and we use none
+_PASSING = frozenset({KafkaError._ALL_BROKERS_DOWN, KafkaError.GROUP_AUTHORIZATION_FAILED})  # noqa: SLF001
 _POISON = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD})
-_SILENT = ("LEADER", "PREFERRED")
-
-
-class BusUnavailable(Exception):  # noqa: N818 - the name says what is the case
-    """The brokers cannot be reached, or refuse; `code` is librdkafka's name for why."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(f"the brokers cannot be used ({code})")
-        self.code = code
 
 
 class Message(NamedTuple):
@@ -63,15 +44,6 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
-class TopicState:
-    """A topic as the brokers have it; `config` holds the settings asked for."""
-
-    partitions: int
-    replication: int
-    config: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class Failure:
     """A message that was not delivered; `poison`: no other try would be."""
 
@@ -89,13 +61,13 @@ class Sender:
     settings: Settings = field(repr=False)
     failures: list[Failure] = field(default_factory=list, init=False)
     fatal: str | None = field(default=None, init=False)
+    _hearing: Hearing = field(init=False, repr=False)
     _producer: Producer = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._producer = Producer(
-            {**self.settings, "on_delivery": self._failed, "delivery.report.only.error": True, "error_cb": self._told},
-            logger=_LOG_LIBRARY,
-        )
+        self._hearing = Hearing(self.settings)
+        reports = {"on_delivery": self._failed, "delivery.report.only.error": True, "error_cb": self._told}
+        self._producer = made(Producer, {**self.settings, **reports})
 
     def send(self, messages: Iterable[Message]) -> None:
         """Hand messages to the library; what it refuses at once is among `failures`."""
@@ -111,7 +83,18 @@ class Sender:
 
     def wait(self, seconds: float) -> bool:
         """Wait until everything handed over is delivered or has failed; False where something is still under way."""
-        return self._producer.flush(seconds) == 0
+        if self._producer.flush(seconds) != 0:
+            return False
+        self._hearing.answered()
+        return True
+
+    def hear(self) -> None:
+        """Take in what the library tells, as long as nothing is sent."""
+        self._producer.poll(0)
+
+    def fault(self) -> Fault | None:
+        """Return why the brokers do not take us, where that is known; may take some seconds: not on the loop."""
+        return self._hearing.unavailable(self.fatal).fault if self.fatal is not None else self._hearing.fault()
 
     @property
     def waiting(self) -> int:
@@ -147,13 +130,18 @@ class Sender:
     def _told(self, error: KafkaError) -> None:
         if error.fatal():
             self.fatal = error.name()
+        self._hearing(error)
 
 
 @dataclass(slots=True)
 class Reader:
-    """Reads partitions from offsets, without a group of its own."""
+    """Reads partitions from offsets, without a group of its own; what there is to ask is asked before `begin`.
+
+    Raises BusUnavailable for settings that are of no use.
+    """
 
     settings: Settings = field(repr=False)
+    _hearing: Hearing = field(init=False, repr=False)
     _consumer: Consumer = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -164,7 +152,8 @@ class Reader:
             "isolation.level": "read_committed",
             "enable.partition.eof": False,
         }
-        self._consumer = Consumer({**settings, **self.settings}, logger=_LOG_LIBRARY)
+        self._hearing = Hearing(self.settings)
+        self._consumer = made(Consumer, {**settings, **self.settings, "error_cb": self._hearing})
 
     def begin(self, topic: str, offsets: Mapping[int, int]) -> None:
         """Read partitions of a topic from offsets on."""
@@ -172,30 +161,38 @@ class Reader:
 
     def partitions(self, topic: str) -> list[int]:
         """Return the numbers of a topic's partitions, none where there is no such topic; raises BusUnavailable."""
-        with_topic = _or_unavailable(functools.partial(self._consumer.list_topics, topic, timeout=_ADMIN_TIMEOUT))
-        return sorted(with_topic.topics[topic].partitions)
+        found = asked(functools.partial(self._consumer.list_topics, topic), self._consumer, self._hearing).topics[topic]
+        if found.error is not None and found.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise self._hearing.unavailable(found.error.name(), topic)
+        return sorted(found.partitions)
 
     def bounds(self, topic: str, partition: int) -> tuple[int, int]:
         """Return the first offset of a partition and the one after its last; raises BusUnavailable."""
         at = TopicPartition(topic, partition)
-        low, high = _or_unavailable(functools.partial(self._consumer.get_watermark_offsets, at, timeout=_ADMIN_TIMEOUT))
+        ask = functools.partial(self._consumer.get_watermark_offsets, at)
+        low, high = asked(ask, self._consumer, self._hearing, topic)
         return int(low), int(high)
 
     def at_time(self, topic: str, partitions: Iterable[int], milliseconds: int) -> dict[int, int]:
         """Return the first offset of each partition at or after a time, -1 where there is none."""
         wanted = [TopicPartition(topic, number, milliseconds) for number in partitions]
-        found = _or_unavailable(functools.partial(self._consumer.offsets_for_times, wanted, timeout=_ADMIN_TIMEOUT))
+        ask = functools.partial(self._consumer.offsets_for_times, wanted)
+        found = asked(ask, self._consumer, self._hearing, topic)
         return {each.partition: each.offset for each in found}
 
     def read(self, count: int, seconds: float) -> list[Received]:
         """Return up to `count` messages; raises BusUnavailable."""
         found = []
-        for message in self._consumer.consume(count, seconds):
+        messages = self._consumer.consume(count, seconds)
+        if not messages and self._hearing.fault() is not None:
+            raise self._hearing.unavailable("_TRANSPORT")
+        for message in messages:
             error = message.error()
             if error is not None:
-                if error.retriable() or error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - its public name
+                if error.retriable() or error.code() in _PASSING:
                     continue
-                raise BusUnavailable(error.name())
+                raise self._hearing.unavailable(error.name(), message.topic())
+            self._hearing.answered()
             found.append(
                 Received(
                     message.topic() or "",
@@ -203,7 +200,7 @@ class Reader:
                     message.offset() or 0,
                     message.key(),
                     message.value(),
-                    dict(message.headers() or ()),  # type: ignore[arg-type]  # read as bytes
+                    _headers(message),
                     message.timestamp()[1],
                 )
             )
@@ -218,90 +215,11 @@ class Reader:
         self._consumer.close()
 
 
-@dataclass(slots=True)
-class Admin:
-    """Topics: what there is, and changes of it. Raises BusUnavailable for settings that are of no use."""
-
-    settings: Settings = field(repr=False)
-    _client: AdminClient = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self._client = _or_unavailable(functools.partial(AdminClient, dict(self.settings), logger=_LOG_LIBRARY))
-
-    async def topics(self, names: Sequence[str], keys: Sequence[str]) -> dict[str, TopicState]:
-        """Return those of some topics that are there, with the settings `keys`; raises BusUnavailable."""
-        listing = await asyncio.to_thread(
-            _or_unavailable, functools.partial(self._client.list_topics, timeout=_ADMIN_TIMEOUT)
-        )
-        there = [name for name in names if name in listing.topics and listing.topics[name].error is None]
-        configs = await self._configs(there)
-        return {
-            name: TopicState(
-                len(listing.topics[name].partitions),
-                min(len(each.replicas) for each in listing.topics[name].partitions.values()),
-                {key: configs[name][key] for key in keys if key in configs[name]},
-            )
-            for name in there
-        }
-
-    async def create(self, name: str, partitions: int, replication: int, config: Mapping[str, str]) -> bool:
-        """Make a topic; False where it is there already. Raises BusUnavailable."""
-        topic = NewTopic(name, partitions, replication, config=dict(config))
-        future = self._client.create_topics([topic], request_timeout=_ADMIN_TIMEOUT)[name]
-        try:
-            await asyncio.wrap_future(future)
-        except KafkaException as error:
-            if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
-                return False
-            raise BusUnavailable(error.args[0].name()) from None
-        return True
-
-    async def configure(self, name: str, config: Mapping[str, str]) -> None:
-        """Set settings of a topic, and leave its others as they are; raises BusUnavailable."""
-        entries = [
-            ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in config.items()
-        ]
-        resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
-        for future in self._client.incremental_alter_configs([resource], request_timeout=_ADMIN_TIMEOUT).values():
-            await _done(future)
-
-    async def grow(self, name: str, partitions: int) -> None:
-        """Add partitions to a topic; raises BusUnavailable."""
-        for future in self._client.create_partitions(
-            [NewPartitions(name, partitions)], request_timeout=_ADMIN_TIMEOUT
-        ).values():
-            await _done(future)
-
-    async def delete(self, names: Sequence[str]) -> None:
-        """Delete topics; raises BusUnavailable."""
-        for future in self._client.delete_topics(list(names), request_timeout=_ADMIN_TIMEOUT).values():
-            await _done(future)
-
-    async def _configs(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
-        if not names:
-            return {}
-        resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
-        found = {}
-        for resource, future in self._client.describe_configs(resources, request_timeout=_ADMIN_TIMEOUT).items():
-            entries = await _done(future)
-            found[resource.name] = {key: str(entry.value) for key, entry in entries.items()}
-        return found
-
-
-async def _done(future: Any) -> Any:
+def _headers(message: Any) -> dict[str, bytes]:
     try:
-        return await asyncio.wrap_future(future)
-    except KafkaException as error:
-        raise BusUnavailable(error.args[0].name()) from None
-
-
-def _or_unavailable(call: Any) -> Any:
-    try:
-        return call()
-    except KafkaException as error:
-        raise BusUnavailable(error.args[0].name()) from None
-    except ValueError:
-        raise BusUnavailable("INVALID_SETTINGS") from None
+        return dict(message.headers() or ())
+    except (SystemError, UnicodeError):  # how the library says that a name is no UTF-8
+        return {}
 
 
 BEGINNING = OFFSET_BEGINNING

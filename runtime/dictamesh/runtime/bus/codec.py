@@ -17,6 +17,7 @@ from dictamesh.runtime.bus.compiled_reader import Read, fast_reader
 from dictamesh.runtime.bus.compiled_writer import REFUSED, Fast, fast_writer
 from dictamesh.runtime.bus.encoding import Misplaced, Write, writer
 from dictamesh.runtime.compile.plan import EntityPlan
+from dictamesh.runtime.events.avro_bounds import Bounds
 from dictamesh.specs.types import Kind
 
 MAGIC = 0
@@ -106,18 +107,23 @@ class Parsed:
     """A schema to read by; what `fast` fails at is left to fastavro."""
 
     general: Any = field(repr=False)
+    bounds: Bounds = field(repr=False)
     fast: Read | None = field(repr=False)
 
 
 def parsed(schema: Mapping[str, Any]) -> Parsed:
-    """Return the schema of an envelope for `decode`; raises what fastavro raises for one that is none."""
-    plain = thawed(schema)
-    fast = fast_reader(plain)
-    for each in plain.get("fields", ()) if isinstance(plain, dict) else ():
-        kind = each.get("type")
-        if isinstance(kind, dict) and kind.get("logicalType") in _AS_JSON:
-            each["type"] = kind["type"]
-    return Parsed(fastavro.parse_schema(plain), fast)
+    """Return the schema of an envelope for `decode`; raises Misfit for one that is none."""
+    try:
+        plain = thawed(schema)
+        fast = fast_reader(plain)
+        for each in plain.get("fields", ()) if isinstance(plain, dict) else ():
+            kind = each.get("type")
+            if isinstance(kind, dict) and kind.get("logicalType") in _AS_JSON:
+                each["type"] = kind["type"]
+        general = fastavro.parse_schema(plain)
+        return Parsed(general, Bounds(general), fast)
+    except Exception:  # noqa: BLE001 - likewise: a stranger's schema, told in texts that are not ours
+        raise Misfit("the message names a schema that is none") from None
 
 
 def schema_id(message: bytes) -> int:
@@ -141,6 +147,7 @@ def decode(message: bytes, schema: Parsed) -> dict[str, Any]:
     stream = io.BytesIO(message)
     stream.seek(_HEAD.size)
     try:
+        schema.bounds.check(message, _HEAD.size)
         found = fastavro.schemaless_reader(stream, schema.general, None)
     except Exception:  # noqa: BLE001 - a stranger's message may be anything
         raise Misfit("the message does not fit the schema that it names") from None

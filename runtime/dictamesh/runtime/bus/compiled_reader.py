@@ -34,7 +34,7 @@ def fast_reader(schema: Any) -> Read | None:
         if not isinstance(schema, Mapping) or schema.get("type") != "record":
             return None
         return _record(schema, 0)
-    except (_UnknownError, LookupError, TypeError, AttributeError):
+    except (_UnknownError, LookupError, TypeError, AttributeError, ValueError):
         return None
 
 
@@ -182,7 +182,7 @@ _SIMPLE: Mapping[tuple[Any, Any], Read] = {
 def _record(schema: Mapping[str, Any], depth: int) -> Read:
     """One function; texts and nulls, of which there are most, are read in place."""
     fields = schema["fields"]
-    if len(fields) > _LARGEST:
+    if not 0 < len(fields) <= _LARGEST:  # an array of what takes no byte has any number of items
         raise _UnknownError
     scope: dict[str, Any] = {"LENGTHS": _SHORT, "text": _text}
     lines = ["def read(data, at):"]

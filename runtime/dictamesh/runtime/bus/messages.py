@@ -18,6 +18,11 @@ from dictamesh.runtime.compile.system_topics import SCHEMA
 
 AVRO, JSON = b"application/avro", b"application/json"
 TYPE = "com.dictamesh.events"
+_NO_STRING = re.compile(
+    "[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef"
+    + "".join(f"{chr(plane * 65536 + 65534)}{chr(plane * 65536 + 65535)}" for plane in range(17))
+    + "]"
+)
 _PLACE = re.compile(rb"[0-9a-f]{32}-[0-9a-f]{16}\Z")
 _REST = 1024  # bytes of a message beside its key and value
 _TOO_LARGE = "the event is larger than a message may be"
@@ -107,7 +112,7 @@ class Outgoing:
             *self.common[kind],
             ("ce_id", id_),
             ("ce_time", _moment(at)),
-            ("ce_subject", key),
+            *_subject(key.decode()),
             *_placed(trace, span),
         ]
         found = [Message(topic, partition, key, self.head + datum, headers)]
@@ -140,7 +145,7 @@ class Outgoing:
             *self.common[envelope["event_type"]],
             ("ce_id", envelope["event_id"]),
             ("ce_time", _moment(envelope["timestamp"])),
-            ("ce_subject", key),
+            *_subject(key),
             *_placed(at["trace_id"].encode(), at["span_id"].encode()),
         ]
 
@@ -184,6 +189,15 @@ def _placed(trace: bytes, span: bytes) -> tuple[tuple[str, bytes], ...]:
     if _PLACE.match(place):
         return ("trace-id", trace), ("span-id", span), ("traceparent", b"00-%b-01" % place)
     return ("trace-id", trace), ("span-id", span)
+
+
+def _subject(key: str) -> tuple[tuple[str, str], ...]:
+    return (("ce_subject", key),) if key.isprintable() or _is_string(key) else ()
+
+
+def _is_string(text: str) -> bool:
+    """Whether CloudEvents takes a text for an attribute: no control characters, no noncharacters (1.0.2, 3.4)."""
+    return _NO_STRING.search(text) is None
 
 
 def _moment(milliseconds: int) -> str:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A schema registry with Confluent's API (SR-1, SR-2): Confluent, Karapace, Redpanda, Apicurio."""
 
+import asyncio
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,9 +10,20 @@ from urllib.parse import quote
 
 import aiohttp
 import orjson
+from yarl import URL
+
+from dictamesh.runtime.bus.tls import Fault, Files, Trust, probe, trust
 
 _TYPE = "application/vnd.schemaregistry.v1+json"
 _LARGEST = 8_388_608  # bytes of an answer
+_REGISTRY = "events.registry"
+_FAULTS = {
+    401: Fault(_REGISTRY, "the schema registry does not accept these credentials", "see its username and password"),
+    403: Fault(
+        _REGISTRY, "the schema registry does not allow our user this", "let it read and write subjects and config"
+    ),
+}
+_OTHER = Fault(_REGISTRY, "the schema registry refuses a schema", "see what it holds for the topic")
 _NOT_FOUND = frozenset({40401, 40402, 40403})
 
 
@@ -19,10 +32,11 @@ class RegistryUnavailable(Exception):  # noqa: N818 - the name says what is the 
 
 
 class RegistryRefused(Exception):  # noqa: N818 - likewise
-    """The registry refuses: 409 an incompatible schema, 422 an invalid one, 401 or 403 us."""
+    """The registry refuses: 409 an incompatible schema, 422 an invalid one, 401 or 403 us; 0: no trust by TLS."""
 
-    def __init__(self, status: int) -> None:
-        super().__init__(f"the schema registry answers {status}")
+    def __init__(self, status: int, fault: Fault | None = None) -> None:
+        self.fault = fault or _FAULTS.get(status, _OTHER)
+        super().__init__(f"{self.fault} ({status})" if status else str(self.fault))
         self.status = status
 
 
@@ -43,6 +57,7 @@ class SchemaRegistry:
     timeout: float = 5.0
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    tls: Trust | None = None
     _session: aiohttp.ClientSession | None = field(default=None, init=False, repr=False)
     _schemas: dict[int, Any] = field(default_factory=dict, init=False, repr=False)
 
@@ -98,20 +113,31 @@ class SchemaRegistry:
     async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The answer, None for what is not found; raises RegistryUnavailable, RegistryRefused."""
         if self._session is None:
-            auth = aiohttp.BasicAuth(self.username, self.password or "") if self.username is not None else None
-            self._session = aiohttp.ClientSession(
-                auth=auth,
-                timeout=aiohttp.ClientTimeout(total=self.timeout),
-                headers={"Accept": _TYPE, "Content-Type": _TYPE},
-            )
+            headers = {"Accept": _TYPE, "Content-Type": _TYPE}
+            if self.username is not None:
+                headers["Authorization"] = _basic(self.username, self.password or "")
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self.timeout), headers=headers)
         data = None if body is None else orjson.dumps(body)
         try:
             async with self._session.request(
-                method, self.url.rstrip("/") + path, data=data, allow_redirects=False
+                method,
+                self.url.rstrip("/") + path,
+                data=data,
+                allow_redirects=False,
+                ssl=self.tls.context if self.tls else True,
             ) as answer:
                 return await _read(answer)
         except (TimeoutError, aiohttp.ClientError, OSError):
-            raise RegistryUnavailable("the schema registry does not answer") from None
+            raise await self._silent() from None
+
+    async def _silent(self) -> RegistryUnavailable | RegistryRefused:
+        """Why there is no answer; where TLS is why, somebody has to mend it."""
+        host, port = URL(self.url).host, URL(self.url).port
+        if URL(self.url).scheme == "https" and host is not None and port is not None:
+            fault = await asyncio.to_thread(probe, host, port, self.tls or trust(Files("")), _REGISTRY)
+            if fault is not None:
+                return RegistryRefused(0, fault)
+        return RegistryUnavailable("the schema registry does not answer")
 
 
 async def _read(answer: aiohttp.ClientResponse) -> Any:
@@ -131,6 +157,11 @@ async def _read(answer: aiohttp.ClientResponse) -> Any:
     if answer.status != 200:
         raise RegistryUnavailable(f"the schema registry answers {answer.status}")
     return body
+
+
+def _basic(username: str, password: str) -> str:
+    """Credentials as RFC 7617 writes them, in UTF-8."""
+    return f"Basic {b64encode(f'{username}:{password}'.encode()).decode('ascii')}"
 
 
 def _segment(subject: str) -> str:

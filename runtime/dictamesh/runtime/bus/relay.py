@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from psycopg.rows import TupleRow
 from dictamesh.runtime.bus.client import Failure, Sender
 from dictamesh.runtime.bus.messages import Outgoing, Rejected, Told, written
 from dictamesh.runtime.bus.offsets import Found, Overtaken, Place, advance, find, reading, standing
+from dictamesh.runtime.bus.refusals import BusUnavailable, fault_named
+from dictamesh.runtime.bus.tls import Fault
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.lease import leased
 from dictamesh.runtime.catalog.pool import Pool
@@ -48,14 +51,14 @@ class Hears(Protocol):
     def rejected(self, topic: str, count: int) -> None:
         """Events of a topic did not fit."""
 
-    def failed(self, topic: str, code: str) -> None:
+    def failed(self, topic: str, code: str, count: int) -> None:
         """The brokers refused messages of a topic."""
 
     def lag(self, events: Mapping[str, int]) -> None:
         """How many events of each topic are to be published."""
 
-    def waiting(self, reason: str | None) -> None:
-        """What the relay waits for, None where nothing keeps it."""
+    def waiting(self, reason: str | None, fault: Fault | None = None) -> None:
+        """What the relay waits for, None where nothing keeps it; `fault` says what somebody has to mend."""
 
 
 @dataclass(slots=True)
@@ -107,6 +110,11 @@ class Relay:
             except Overtaken:
                 _LOG.info("positions of the relay were set; it goes on from there")
                 continue
+            except BusUnavailable as error:
+                self.told.waiting("refused" if error.refused else "broker", error.fault)
+                _LOG.warning("the producer is of no use and is made anew", extra={"code": error.code})
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _AGAIN[1])
             except Exception as error:  # noqa: BLE001 - whatever it was, the log is whole and the next try may succeed
                 _LOG.error("the relay failed and begins anew", exc_info=error)
                 await asyncio.sleep(pause)
@@ -127,7 +135,7 @@ class Relay:
     async def publish(self, sender: Sender, *, once: bool) -> int:
         """Publish by a producer, with `once` what there is now; return how many events that were.
 
-        Raises `CatalogUnavailable`, Overtaken, and RuntimeError for a producer of no use.
+        Raises `CatalogUnavailable`, Overtaken, and `BusUnavailable` for a producer of no use.
         """
         async with _connected(self.pool) as ask:
             self._positions.clear()
@@ -156,6 +164,7 @@ class Relay:
                 if once:
                     return count
                 await self._anew()  # whoever sets positions is heard
+                sender.hear()
                 await self._rest()
 
     async def _anew(self) -> None:
@@ -206,9 +215,10 @@ class Relay:
         began = time.monotonic()
         while not await asyncio.to_thread(sender.wait, _WAIT):
             if sender.fatal is not None:
-                raise RuntimeError(f"the producer is of no use any more ({sender.fatal})")
+                raise BusUnavailable(sender.fatal, await asyncio.to_thread(sender.fault))
             if time.monotonic() - began > _PATIENCE:
-                self.told.waiting("broker")
+                fault = await asyncio.to_thread(sender.fault)
+                self.told.waiting("broker" if fault is None else "refused", fault)
         failures, sender.failures = sender.failures, []
         lost = self._lost(done, failures)
         kept = done.without(lost) if lost else done
@@ -218,21 +228,23 @@ class Relay:
                     await self.reject(connection, kept.rejected)
                 await advance(connection, self.mesh, kept.before, kept.after)
         self._careful -= set(kept.after)
-        self.told.waiting("topic" if lost else None)
+        fault = next(filter(None, (fault_named(each.code) for each in failures)), None)
+        self.told.waiting(None if not lost else "topic" if fault is None else "refused", fault)
         self._tell(kept)
         return bool(lost)
 
     def _lost(self, done: _Page, failures: Sequence[Failure]) -> set[Place]:
         """The partitions that are to be sent again; an event that alone is refused for good joins the rejected."""
         lost: set[Place] = set()
+        for (topic, code), count in Counter((each.topic, each.code) for each in failures).items():
+            self.told.failed(topic, code, count)
         for each in failures:
             place = (each.topic, each.partition)
-            self.told.failed(each.topic, each.code)
-            rows = [row for row in done.rows if (row.topic, row.partition) == place]
-            if each.poison and len(rows) == 1:
-                done.rejected.append(Rejected(rows[0], "MESSAGE_REFUSED", f"the brokers refuse it ({each.code})"))
-                continue
             if each.poison:
+                rows = [row for row in done.rows if (row.topic, row.partition) == place]
+                if len(rows) == 1:
+                    done.rejected.append(Rejected(rows[0], "MESSAGE_REFUSED", f"the brokers refuse it ({each.code})"))
+                    continue
                 self._careful.add(place)
             lost.add(place)
         return lost

@@ -4,14 +4,12 @@
 They hold secrets: never log them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dictamesh.runtime.bus.tls import Text, files
 from dictamesh.specs.model.events import Kafka
-
-Text = Callable[[str, str], str]
-"""Resolves references in a text; the second argument names its place."""
 
 Settings = Mapping[str, Any]
 _MS = 1000
@@ -34,16 +32,14 @@ def connection(kafka: Kafka, text: Text, folder: Path) -> dict[str, Any]:
             "sasl.password": text(kafka.sasl.password, f"{place}.sasl.password"),
         }
     if kafka.tls is not None:
-        named = {
-            "ssl.ca.location": ("ca", kafka.tls.ca),
-            "ssl.certificate.location": ("certificate", kafka.tls.certificate),
-            "ssl.key.location": ("key", kafka.tls.key),
+        named = files(kafka.tls, text, folder, f"{place}.tls")
+        given = {
+            "ssl.ca.location": named.ca,
+            "ssl.certificate.location": named.certificate,
+            "ssl.key.location": named.key,
+            "ssl.key.password": named.key_password,
         }
-        for key, (name, written) in named.items():
-            if written is not None:
-                found[key] = str(folder / text(written, f"{place}.tls.{name}"))
-        if kafka.tls.key_password is not None:
-            found["ssl.key.password"] = text(kafka.tls.key_password, f"{place}.tls.keyPassword")
+        found |= {key: value for key, value in given.items() if value is not None}
     return found
 
 

@@ -103,25 +103,22 @@ class KafkaTail:
                 "tombstone": True,
             }
         try:
-            envelope = await self._decoded(each.value)
+            envelope = self._restored(_event(await self._decoded(each.value)))
         except (Misfit, orjson.JSONDecodeError):
             place = {"topic": each.topic, "partition": each.partition, "offset": each.offset}
             return {**place, "error": "the message is no event of a schema that the registry knows"}
         return shown(each.topic, each.partition, each.offset, envelope)
 
-    async def _decoded(self, value: bytes) -> Mapping[str, Any]:
+    async def _decoded(self, value: bytes) -> Any:
         if self.registry is None or value[:1] != bytes([MAGIC]):
-            found = orjson.loads(value)
-            if not isinstance(found, dict):
-                raise Misfit("the message is no object")
-            return found
+            return orjson.loads(value)
         number = schema_id(value)
         if number not in self._schemas:
             schema = await self.registry.schema(number)
             if schema is None:
                 raise Misfit("the registry knows no such schema")
             self._schemas[number] = parsed(schema)
-        return self._restored(decode(value, self._schemas[number]))
+        return decode(value, self._schemas[number])
 
     def _restored(self, envelope: dict[str, Any]) -> dict[str, Any]:
         """JSON that travels as text is JSON again."""
@@ -133,9 +130,24 @@ class KafkaTail:
         return envelope
 
 
+def _event(found: Any) -> dict[str, Any]:
+    """Return what a message holds where it is an envelope as far as anybody looks; raises Misfit."""
+    if not isinstance(found, dict) or not isinstance(found.get("event_type"), str):
+        raise Misfit("the message is no event")
+    entity, changed = found.get("entity"), found.get("changed_fields")
+    if not isinstance(entity, dict) or not entity.keys() >= {"type", "id", "version"}:
+        raise Misfit("the message is of no record")
+    if not isinstance(changed, list) or not all(isinstance(each, str) for each in changed):
+        raise Misfit("the message names no fields")
+    if not isinstance(found.get("payload"), dict | None):
+        raise Misfit("the payload is no record")
+    return found
+
+
 def shown(topic: str, partition: int, offset: int, envelope: Mapping[str, Any]) -> Shown:
-    """Return an envelope with its place."""
-    return {"topic": topic, "partition": partition, "offset": offset, **envelope}
+    """Return an envelope with its place, whatever it says itself of that."""
+    place = {"topic": topic, "partition": partition, "offset": offset}
+    return {**place, **envelope, **place}
 
 
 async def limited(events: AsyncIterator[Shown], limit: int | None, tell: Callable[[Shown], None]) -> int:

@@ -3,9 +3,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
-from dictamesh.runtime.bus.client import Admin, TopicState
+from dictamesh.runtime.bus.admin import Admin, TopicState
 from dictamesh.runtime.compile.plan import EntityPlan, Plan, TopicPlan
 from dictamesh.runtime.compile.system_topics import system_topics
 
@@ -41,7 +40,13 @@ class Drift:
         return f"{self.topic}: {self.setting} is {self.found}, the plan says {self.wanted}"
 
 
-Outcome = Literal["created", "present"]
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a comparison found: `hidden` are topics whose settings our principal may not see (DescribeConfigs)."""
+
+    missing: list[Wanted]
+    drift: list[Drift]
+    hidden: list[str]
 
 
 def wanted_topics(plan: Plan) -> dict[str, Wanted]:
@@ -65,18 +70,21 @@ def drift(wanted: Wanted, found: TopicState) -> list[Drift]:
     if found.replication != wanted.replication:
         said = str(wanted.replication), str(found.replication)
         differs.append(Drift(wanted.name, "replication", *said, curable=False))
-    for key, value in wanted.config.items():
-        actual = found.config.get(key, "")
+    for key, value in (wanted.config if found.config is not None else {}).items():
+        actual = (found.config or {}).get(key, "")
         if actual != value:
             differs.append(Drift(wanted.name, key, value, actual, curable=True))
     return differs
 
 
-async def compare(admin: Admin, topics: Mapping[str, Wanted]) -> tuple[list[Wanted], list[Drift]]:
-    """Return which topics are not there, and in what the others differ; raises BusUnavailable."""
+async def compare(admin: Admin, topics: Mapping[str, Wanted]) -> Compared:
+    """Return in what topics differ from the plan; raises BusUnavailable."""
     there = await admin.topics(list(topics), _SETTINGS)
-    missing = [each for name, each in topics.items() if name not in there]
-    return missing, [found for name, state in there.items() for found in drift(topics[name], state)]
+    return Compared(
+        [each for name, each in topics.items() if name not in there],
+        [found for name, state in there.items() for found in drift(topics[name], state)],
+        [name for name, state in there.items() if state.config is None],
+    )
 
 
 async def create(admin: Admin, missing: Iterable[Wanted]) -> list[str]:

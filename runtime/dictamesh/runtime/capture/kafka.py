@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A topic of somebody else as the source of changes: offsets are stored with the data, in one transaction (AD-6)."""
 
+import asyncio
 import itertools
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
@@ -14,7 +16,9 @@ from dictamesh.runtime.capture.messages import Message, MessageReader, Schemas
 from dictamesh.runtime.capture.running import Making
 from dictamesh.runtime.compile.plan import EntityPlan
 
+_LOG = logging.getLogger("dictamesh.capture")
 _AT_ONCE = 500  # messages of one batch
+_BREATH = 250_000  # bytes of messages read in one go: others are served meanwhile
 _WAIT = 1.0  # seconds for messages
 _LOOK = 30.0  # seconds between looks for new partitions
 
@@ -44,7 +48,9 @@ class KafkaWay:
                 await self._follow(topic)
             finally:
                 await topic.close()
-        except Unreachable:
+        except Unreachable as unreachable:
+            told = {"entity": self.state.entity, "topic": self.topic, "code": unreachable.code}
+            _LOG.warning("the brokers of a topic cannot be used", extra=told)
             raise ReadFailed("SOURCE_UNAVAILABLE") from None
         except NotHeld as gone:
             raise CaptureLost(
@@ -75,7 +81,14 @@ class KafkaWay:
 
     async def _record(self, records: Sequence[Record], offsets: dict[int, int]) -> None:
         """Write messages in their order: bad ones apart, so that what came after one is told from what came before."""
-        read = [(record, await self.reader.read(message(self.topic, record))) for record in records]
+        read: list[tuple[Record, Seen | Bad]] = []
+        taken = 0
+        for record in records:
+            taken += len(record.value or b"")
+            if taken > _BREATH:
+                taken = 0
+                await asyncio.sleep(0)
+            read.append((record, await self.reader.read(message(self.topic, record))))
         for part in _runs(read):
             offsets |= {record.partition: record.offset + 1 for record, _ in part}
             seen = [each for _, each in part if isinstance(each, Seen)]

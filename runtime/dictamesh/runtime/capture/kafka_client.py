@@ -6,6 +6,7 @@ import functools
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -13,6 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 T = TypeVar("T")
 BEGINNING = -2
 _ANSWER = 10.0  # seconds for an answer about partitions
+_FIRST, _BREATH = 0.5, 0.1  # of it, then twice as long each time: in between what was told is heard
 # Heard by nobody: it tells of each attempt, in texts that are not ours.
 _LIBRARY = logging.getLogger("librdkafka.capture")
 _LIBRARY.addHandler(logging.NullHandler())
@@ -62,12 +64,13 @@ class TopicReader:
             "queued.max.messages.kbytes": 32_768,
             "reconnect.backoff.max.ms": 2000,
         }
-        self._consumer = _kafka(functools.partial(Consumer, chosen, logger=_LIBRARY))
+        self._told: str | None = None
+        self._early: list[Message] = []  # came before anybody read
+        self._consumer = _kafka(functools.partial(Consumer, {**chosen, "error_cb": self._hear}, logger=_LIBRARY))
 
     async def partitions(self) -> list[int]:
         """Return the partitions of the topic, none where there is no such topic; raises Unreachable."""
-        ask = functools.partial(self._consumer.list_topics, self._topic, timeout=_ANSWER)
-        found = (await asyncio.to_thread(_kafka, ask)).topics[self._topic]
+        found = (await asyncio.to_thread(self._listed)).topics[self._topic]
         if found.error is not None and found.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
             raise Unreachable(found.error.name())
         return sorted(found.partitions)
@@ -79,8 +82,34 @@ class TopicReader:
 
     async def read(self, count: int, seconds: float) -> list[Record]:
         """Return up to `count` messages after at most `seconds`; raises Unreachable, NotHeld."""
-        found = await asyncio.to_thread(_kafka, functools.partial(self._consumer.consume, count, seconds))
-        return [record for message in found if (record := _record(message)) is not None]
+        found, self._early = self._early, []
+        if not found:
+            found = await asyncio.to_thread(_kafka, functools.partial(self._consumer.consume, count, seconds))
+        records = [record for message in found if (record := _record(message)) is not None]
+        told = self._told
+        if told is not None and (records or told in _REFUSALS):
+            self._told = None
+        if told in _REFUSALS and not records:
+            raise Unreachable(told)
+        return records
+
+    def _listed(self) -> Any:
+        """The topic as the brokers have it; where they refuse us that is known soon, and told by none but `_hear`."""
+        give_up = monotonic() + _ANSWER
+        patience = _FIRST
+        while True:
+            left = max(give_up - monotonic(), _FIRST)
+            try:
+                return _kafka(functools.partial(self._consumer.list_topics, self._topic, timeout=min(patience, left)))
+            except Unreachable as silent:
+                self._early += self._consumer.consume(1, _BREATH)  # hears, and may be given a message
+                if self._told in _REFUSALS or monotonic() >= give_up:
+                    raise Unreachable(self._told or silent.code) from None
+                patience *= 2
+
+    def _hear(self, error: KafkaError) -> None:
+        if error.code() not in _SAYS_NOTHING:
+            self._told = error.name()
 
     async def close(self) -> None:
         """End it, without an exception."""
@@ -102,16 +131,29 @@ def _record(message: Message) -> Record | None:
         key=_bytes(message.key()),
         value=_bytes(message.value()),
         timestamp=at if kind and at >= 0 else None,
-        headers=_headers(message.headers()),
+        headers=_headers(message),
     )
 
 
-# The library itself tries again.
-_PASSING = frozenset({KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._PARTITION_EOF})  # noqa: SLF001
+_REFUSALS = ("_AUTHENTICATION", "_SSL")
+_SAYS_NOTHING = frozenset({KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT})  # noqa: SLF001 - its public names
+# The library itself tries again; a group it asks for is none that we use.
+_PASSING = frozenset(
+    {
+        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+        KafkaError._TRANSPORT,  # noqa: SLF001
+        KafkaError._PARTITION_EOF,  # noqa: SLF001
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+    }
+)
 
 
-def _headers(found: Any) -> dict[str, bytes]:
-    return {name: value for name, value in found or () if isinstance(value, bytes)}
+def _headers(message: Message) -> dict[str, bytes]:
+    try:
+        found: Any = message.headers() or ()
+    except (SystemError, UnicodeError):  # how the library says that a name is no UTF-8
+        return {}
+    return {name: value for name, value in found if isinstance(value, bytes)}
 
 
 def _bytes(value: Any) -> bytes | None:

@@ -14,6 +14,7 @@ from dictamesh.runtime.capture.contract import Bad, Seen
 from dictamesh.runtime.capture.packing import packed
 from dictamesh.runtime.capture.payload import Undecodable, columns_of, deletes, parsed, told
 from dictamesh.runtime.compile.plan import EntityPlan
+from dictamesh.runtime.events.avro_bounds import Bounds, Excessive
 from dictamesh.specs.model.events import KafkaChanges
 from dictamesh.specs.types import Kind
 
@@ -53,7 +54,7 @@ class MessageReader:
     entity: EntityPlan
     declared: KafkaChanges
     schemas: Schemas | None = None
-    _parsed: dict[int, Any] = field(default_factory=dict, init=False)
+    _parsed: dict[int, tuple[Any, Bounds]] = field(default_factory=dict, init=False)
 
     async def read(self, message: Message) -> Seen | Bad:
         """Read a message; raises what asking for its schema raises, nothing for what is wrong in it."""
@@ -65,7 +66,7 @@ class MessageReader:
         return Seen(
             columns=columns,
             deleted=deleted,
-            at=None if message.timestamp is None else _EPOCH + timedelta(milliseconds=message.timestamp),
+            at=_moment(message.timestamp),
             origin=message.origin,
             traceparent=message.traceparent,
         )
@@ -124,19 +125,33 @@ class MessageReader:
             return parsed(raw)
         if len(raw) < _HEAD.size or raw[0] != 0:
             raise Undecodable("INVALID_AVRO")
-        writer = await self._schema(int(_HEAD.unpack_from(raw)[1]))
+        writer, bounds = await self._schema(int(_HEAD.unpack_from(raw)[1]))
         try:
+            bounds.check(raw, _HEAD.size)
             return fastavro.schemaless_reader(io.BytesIO(raw[_HEAD.size :]), writer, None)
+        except Excessive:
+            raise Undecodable("TOO_DEEP") from None
         except Exception:  # noqa: BLE001 - a stranger's message may be anything, and its text may not be told
             raise Undecodable("INVALID_AVRO") from None
 
-    async def _schema(self, number: int) -> Any:
+    async def _schema(self, number: int) -> tuple[Any, Bounds]:
         if number not in self._parsed:
             schema = None if self.schemas is None else await self.schemas(number)
             if schema is None:
                 raise Undecodable("UNKNOWN_SCHEMA")
             try:
-                self._parsed[number] = fastavro.parse_schema(schema)
+                made = fastavro.parse_schema(schema)
+                self._parsed[number] = made, Bounds(made)
             except Exception:  # noqa: BLE001 - likewise
                 raise Undecodable("UNKNOWN_SCHEMA") from None
         return self._parsed[number]
+
+
+def _moment(milliseconds: int | None) -> datetime | None:
+    """When a message says that it was made; whoever sends it may say anything, also what no calendar holds."""
+    if milliseconds is None:
+        return None
+    try:
+        return _EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return None

@@ -41,15 +41,18 @@ class PollWay:
 
     async def run(self) -> None:
         """Poll in the declared rhythm, until cancelled; raises what stands in the way."""
+        compared = False  # just now: a comparison that takes longer than its rhythm leaves room for what is newer
         while True:
             at = await self.recorder.position(self.state) or {}
             since = self._read(at.get("cursor"))
             if since is None or "pass" in at:
                 await self._begin(at)
-            elif self._compares(at):
+            elif self._compares(at) and not compared:
                 await self._compare(at)
+                compared = True
             else:
                 await self._newer(at, since)
+                compared = False
             await asyncio.sleep(self._pause(at))
 
     def _pause(self, at: Mapping[str, Any]) -> float:

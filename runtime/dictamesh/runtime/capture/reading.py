@@ -108,6 +108,20 @@ class RecordReader:
         told = f"{kept.stage} {kept.rule} {key} {kept.origin if bad.body is None else ''}".encode()
         return Spoiled(key, kept, self._hashes.of_bad(told + (bad.body or b"")))
 
+    def kept(self, read: Read) -> Live | None:
+        """Return a record without the texts that the database cannot keep; None where that leaves no record of it."""
+        if not isinstance(read, Live):
+            return None
+        row = {name: _holdable(value) for name, value in read.row.items()}
+        lost = [name for name in self._names if row[name] != read.row[name]]
+        if not lost or lost[0] in self._required:
+            return None
+        told, unread = read, tuple(sorted({*read.unread, *lost}))
+        if read.bad is None:
+            spoiled = self._spoiled(read.seen, read.id, "map", "DATA_INVALID", f"{self._entity.address}.{lost[0]}")
+            told = replace(read, bad=spoiled.bad, bad_hash=spoiled.hash)
+        return replace(told, row=row, hashes=self._hashes.packed(read.id, row), unread=unread)
+
     def refused(self, read: Live | Gone | Present, seen: Seen) -> Spoiled:
         """Return what becomes of a record that the database cannot keep."""
         return self._spoiled(seen, read.id, "map", "DATA_INVALID", self._entity.address)
@@ -158,7 +172,12 @@ def record_id(ids: RecordIds, entity: EntityPlan, key: Key) -> str | None:
 
 def keepable(text: str) -> bool:
     """Whether the database and an index can hold a text as an id."""
-    if not 0 < len(text) <= LONGEST_ID or text == TYPE or "\0" in text:
+    return 0 < len(text) <= LONGEST_ID and text != TYPE and _is_text(text)
+
+
+def _is_text(text: str) -> bool:
+    """Whether PostgreSQL takes it for one."""
+    if "\0" in text:
         return False
     return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
@@ -195,5 +214,20 @@ def _without_faults(value: Any) -> Any:
             return {name: _without_faults(each) for name, each in value.items()}
         case list():
             return [_without_faults(each) for each in value]
+        case _:
+            return value
+
+
+def _holdable(value: Any) -> Any:
+    """The value with null for whatever in it is no text of the database's."""
+    match value:
+        case str():
+            return value if _is_text(value) else None
+        case dict():
+            if not all(_is_text(str(name)) for name in value):
+                return None
+            return {name: _holdable(each) for name, each in value.items()}
+        case list():
+            return [_holdable(each) for each in value]
         case _:
             return value

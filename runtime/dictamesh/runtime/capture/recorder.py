@@ -150,18 +150,24 @@ class CatalogRecorder:
             read.append(self._reader.read(seen, place, now))
         return read
 
+    async def move(self, connection: psycopg.AsyncConnection[TupleRow], batch: Batch, read: list[Read]) -> None:
+        """Move the state of a batch on within the caller's transaction; raises what psycopg raises, and `Ousted`."""
+        unsound = any(isinstance(each, Spoiled) and each.id is None for each in read)
+        await states.move(connection, batch, self._epoch, self._key_id, unsound=unsound)
+
+    async def take_turn(self, connection: psycopg.AsyncConnection[TupleRow], batch: Batch) -> None:
+        """Keep others from writing events of the entity until the caller's transaction ends, once its state moved."""
+        await take_turn(connection, batch.state.mesh, self._entity.address)
+
     async def write(
         self, connection: psycopg.AsyncConnection[TupleRow], batch: Batch, read: list[Read], now: datetime
     ) -> tuple[Recorded, set[bytes]]:
         """Write what was read within the caller's transaction, and return with the counts what `settle` takes after it.
 
-        Raises what psycopg raises, and `Ousted`.
+        The state has moved, and it is the caller's turn. Raises what psycopg raises.
         """
-        unsound = any(isinstance(each, Spoiled) and each.id is None for each in read)
-        await states.move(connection, batch, self._epoch, self._key_id, unsound=unsound)
         if not read:
             return Recorded(), self._told
-        await take_turn(connection, batch.state.mesh, self._entity.address)
         told = set(self._told) if len(self._told) < _TOLD_AT_MOST else set()
         folded = await self._folded(connection, batch, read, told)
         return await self._keep(connection, batch, folded, now), told
@@ -190,7 +196,8 @@ class CatalogRecorder:
     async def _sifted(self, batch: Batch, read: list[Read], now: datetime, error: Exception) -> Recorded:
         """Find the record whose values the database cannot keep, and write the others; the batch is in pieces then.
 
-        Only the last piece moves the position, so that a crash between them repeats what changes nothing.
+        It is told of without them where that leaves what its contract requires. Only the last piece moves the
+        position, so that a crash between them repeats what changes nothing.
         """
         if len(read) > 1:
             half = len(read) // 2
@@ -198,11 +205,17 @@ class CatalogRecorder:
             return _sum(first, await self._written(batch, read[half:], now))
         if not read or isinstance(read[0], Spoiled):
             raise error
+        kept = self._reader.kept(read[0])
+        if kept is not None:
+            return await self._written(batch, [kept], now)  # again here only for a value that is no text
         seen = read[0].seen if isinstance(read[0], Live | Gone) else batch.seen[read[0].place]
         return await self._write(batch, [self._reader.refused(read[0], seen)], now)
 
     async def _write(self, batch: Batch, read: list[Read], now: datetime) -> Recorded:
         async with self._pool.transaction() as connection:
+            await self.move(connection, batch, read)
+            if read:
+                await self.take_turn(connection, batch)
             done, told = await self.write(connection, batch, read, now)
         self.settle(told)
         return done

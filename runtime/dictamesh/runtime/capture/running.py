@@ -28,6 +28,7 @@ from dictamesh.runtime.capture.contract import (
 )
 from dictamesh.runtime.capture.recorder import CatalogRecorder
 from dictamesh.runtime.capture.states_of import captured, together
+from dictamesh.runtime.capture.sync import lease_of
 from dictamesh.runtime.capture.together import Together
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.lease import Leases, leases
@@ -88,8 +89,7 @@ class Task:
     @property
     def lease(self) -> str:
         """The name of its lease."""
-        state = self.state
-        return f"capture {state.mesh} {state.entity} {state.kind} {state.server} {state.cursor}"
+        return lease_of(self.state)
 
     @property
     def all(self) -> tuple[tuple[StateId, EntityPlan], ...]:
@@ -101,6 +101,7 @@ class Task:
 class _Run:
     task: Task
     work: asyncio.Task[None]
+    owned: list[states.Owned] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -169,11 +170,25 @@ class Captures:
         while True:
             self._changed.clear()
             mine |= set(await held.take([name for name in self._tasks if name not in mine]))
+            await self._end(await self._overtaken())
             for name in mine & self._tasks.keys():
                 self._start(self._tasks[name])
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._patience()):
                     await self._changed.wait()
+
+    async def _overtaken(self) -> list[str]:
+        """Runs whose state was moved on by somebody else, as `sync` and `state reset` do: they begin anew at once.
+
+        A way that waits for its time would notice it then.
+        """
+        mine = {owned.state: owned.epoch for each in self._runs.values() for owned in each.owned}
+        if not mine:
+            return []
+        with contextlib.suppress(CatalogUnavailable):  # leases tell
+            moved = await states.moved_on(self.pool, mine)
+            return [name for name, run in self._runs.items() if any(each.state in moved for each in run.owned)]
+        return []
 
     def _patience(self) -> float:
         return self._plan.mesh.events.lease if self._plan is not None else 1.0
@@ -211,7 +226,7 @@ class Captures:
 
     async def _once(self, task: Task) -> str:
         """Run a way until it breaks off; returns a word for why."""
-        owned: list[states.Owned] = []
+        owned = self._owned_by(task)
         reason, text, status = "error", "it broke off; see the log", "failed"
         try:
             for state, _ in task.all:
@@ -238,6 +253,13 @@ class Captures:
             _LOG.error("a way of noticing changes broke off", exc_info=error, extra={"entity": task.state.entity})
         await self._tell(task, owned, status, text)
         return reason
+
+    def _owned_by(self, task: Task) -> list[states.Owned]:
+        """An empty list for the rights that a run takes, which `_overtaken` holds against the catalog."""
+        found: list[states.Owned] = []
+        if (run := self._runs.get(task.lease)) is not None:
+            run.owned = found
+        return found
 
     def _way(self, task: Task, owned: Sequence[states.Owned]) -> Way:
         plan = self._plan

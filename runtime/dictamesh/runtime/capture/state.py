@@ -76,13 +76,26 @@ SELECT entity, count(*) FILTER (WHERE NOT deleted) AS live, count(*) FILTER (WHE
   FROM dictamesh_entity_state
  WHERE mesh = %(mesh)s AND (%(entity)s::text IS NULL OR entity = %(entity)s) GROUP BY entity
 """
-# The epoch moves, too: who captures now must not write the position of before.
+# The epoch moves, too: who captures now must not write the position of before. Locked as those who move several do.
 _RESET = b"""
-UPDATE dictamesh_capture_state
+WITH held AS MATERIALIZED (
+    SELECT mesh, entity, kind, server, cursor FROM dictamesh_capture_state
+     WHERE mesh = %(mesh)s AND (%(entity)s::text IS NULL OR entity = %(entity)s)
+     ORDER BY entity COLLATE "C", kind, server, cursor FOR UPDATE
+)
+UPDATE dictamesh_capture_state s
    SET position = NULL, pass_id = NULL, pass_started_at = NULL, pass_unsound = false, key_id = '', status = 'new',
-       error = NULL, epoch = epoch + 1, updated_at = clock_timestamp()
- WHERE mesh = %(mesh)s AND (%(entity)s::text IS NULL OR entity = %(entity)s)
-RETURNING entity, kind
+       error = NULL, epoch = s.epoch + 1, updated_at = clock_timestamp()
+  FROM held h
+ WHERE (s.mesh, s.entity, s.kind, s.server, s.cursor) = (h.mesh, h.entity, h.kind, h.server, h.cursor)
+RETURNING s.entity, s.kind
+"""
+
+
+_EPOCHS = b"""
+SELECT s.entity, s.kind, s.server, s.cursor, s.epoch
+  FROM jsonb_to_recordset(%(known)s::jsonb) AS r (mesh text, entity text, kind text, server text, cursor text)
+  JOIN dictamesh_capture_state s USING (mesh, entity, kind, server, cursor)
 """
 
 
@@ -183,6 +196,20 @@ async def tell(pool: Pool, owned: Owned, status: str, error: str | None = None) 
     """Note how it goes, as long as nobody else took over; raises `CatalogUnavailable`."""
     wanted = {**asdict(owned.state), "epoch": owned.epoch, "status": status, "error": error}
     await pool.execute(_TELL, wanted)
+
+
+async def moved_on(pool: Pool, known: Mapping[StateId, int]) -> frozenset[StateId]:
+    """Return the states whose epoch is later than the one known; raises `CatalogUnavailable`."""
+    wanted = {"known": orjson.dumps([asdict(each) for each in known]).decode()}
+    found = {
+        (row["entity"], row["kind"], row["server"], row["cursor"]): row["epoch"]
+        for row in await pool.rows(_EPOCHS, wanted)
+    }
+    return frozenset(
+        each
+        for each, epoch in known.items()
+        if found.get((each.entity, each.kind, each.server, each.cursor), epoch) > epoch
+    )
 
 
 async def pause_others(pool: Pool, mesh: str, known: Collection[StateId]) -> int:

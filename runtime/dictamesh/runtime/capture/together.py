@@ -25,6 +25,7 @@ class Together:
     async def record_all(self, batches: Sequence[Batch]) -> Sequence[Recorded]:
         """Write batches in one transaction, in the order of their entities, so that writers cannot deadlock.
 
+        All states are moved first, then all turns are taken: whoever holds what follows waits for neither.
         Where the database cannot keep a value of some record, each batch goes by itself and the positions last: a
         crash in between repeats what changes nothing. Raises `CatalogUnavailable` or `Ousted`.
         """
@@ -33,6 +34,11 @@ class Together:
         read = [await self.recorders[batch.state.entity].read(batch, now) for batch in ordered]
         try:
             async with self.pool.transaction() as connection:
+                for batch, rows in zip(ordered, read, strict=True):
+                    await self.recorders[batch.state.entity].move(connection, batch, rows)
+                for batch, rows in zip(ordered, read, strict=True):
+                    if rows:
+                        await self.recorders[batch.state.entity].take_turn(connection, batch)
                 written = [
                     await self.recorders[batch.state.entity].write(connection, batch, rows, now)
                     for batch, rows in zip(ordered, read, strict=True)
@@ -40,7 +46,7 @@ class Together:
         except (CatalogUnavailable, TypeError, UnicodeError) as error:
             if isinstance(error, CatalogUnavailable) and (error.sqlstate or "")[:2] != "22":
                 raise
-            done = await self._apart(ordered, now)
+            done = await self._apart(ordered)
         else:
             done = {batch.state: recorded for batch, (recorded, _) in zip(ordered, written, strict=True)}
             for batch, (_, told) in zip(ordered, written, strict=True):
@@ -56,10 +62,9 @@ class Together:
         """Return how many records a full pass did not see so far; raises `CatalogUnavailable`."""
         return await self.recorders[state.entity].unseen(state, pass_id)
 
-    async def _apart(self, batches: Sequence[Batch], now: datetime) -> dict[StateId, Recorded]:
+    async def _apart(self, batches: Sequence[Batch]) -> dict[StateId, Recorded]:
         done = {batch.state: await self.record(replace(batch, position=None)) for batch in batches}
         async with self.pool.transaction() as connection:
             for batch in batches:
-                moved = replace(batch, seen=(), bad=())
-                await self.recorders[batch.state.entity].write(connection, moved, [], now)
+                await self.recorders[batch.state.entity].move(connection, replace(batch, seen=(), bad=()), [])
         return done

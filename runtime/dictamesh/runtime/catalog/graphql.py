@@ -87,7 +87,7 @@ async def _entity(opened: Opened, parents: Sequence[Any], args: Arguments) -> li
 
 async def _searched(opened: Opened, parents: Sequence[Any], args: Arguments) -> list[dict[str, Any]]:
     given = args.get("filter", {})
-    chosen = {name: tuple(_word(each) for each in given[name]) for name in FACETS if given.get(name) is not None}
+    chosen = {name: tuple(_word(name, each) for each in given[name]) for name in FACETS if given.get(name) is not None}
     limit = args.get("limit", PAGE)
     page = await search(
         opened.catalog, opened.sight, Wanted(args.get("q"), chosen), max(limit, 1), args.get("offset", 0)
@@ -233,9 +233,9 @@ def _listed(items: Sequence[Any], total: int, args: Arguments) -> Listed:
     return Listed(items, cut)
 
 
-def _word(value: Any) -> str:
+def _word(name: str, value: Any) -> str:
     """A value of a filter as the search knows it: enumerations in small letters, true and false as words."""
-    return str(value).lower() if isinstance(value, bool) or str(value).isupper() else str(value)
+    return str(value).lower() if name in {"kind", "pii"} else str(value)
 
 
 def _search(page: SearchPage, limit: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@
 import argparse
 import json
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ from dictamesh.specs.documents import MAX_BYTES
 from dictamesh.specs.suggest import suggest
 
 _LONGEST = 200  # characters of a word that a message repeats
+_OBEYED = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def config_of(options: argparse.Namespace) -> Path:
@@ -29,9 +31,9 @@ def config_of(options: argparse.Namespace) -> Path:
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
-        raise UsageError(f"the mesh file {_quoted(options.config)} cannot be read ({_reason(error)})") from None
+        raise UsageError(f"the mesh file {quoted(options.config)} cannot be read ({_reason(error)})") from None
     if not stat.S_ISREG(mode):
-        raise UsageError(f"the mesh file {_quoted(options.config)} is no file")
+        raise UsageError(f"the mesh file {quoted(options.config)} is no file")
     return path
 
 
@@ -41,7 +43,7 @@ def bytes_of(name: str) -> bytes:
         with open(name, "rb") as file:
             return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise UsageError(f"the file {_quoted(name)} cannot be read ({_reason(error)})") from None
+        raise UsageError(f"the file {quoted(name)} cannot be read ({_reason(error)})") from None
 
 
 def write_files(folder: Path, texts: Mapping[str, str]) -> None:
@@ -53,14 +55,14 @@ def write_files(folder: Path, texts: Mapping[str, str]) -> None:
             draft.write_text(text, encoding="utf-8")
             draft.replace(folder / name)
     except OSError as error:
-        raise UsageError(f"the folder {_quoted(str(folder))} cannot be written ({_reason(error)})") from None
+        raise UsageError(f"the folder {quoted(str(folder))} cannot be written ({_reason(error)})") from None
 
 
 def _reason(error: Exception) -> str:
     return os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else "no such path"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A word of the command line, short and printable."""
     shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
     return f"'{shown}'" if shown.isprintable() else ascii(shown)
@@ -85,7 +87,7 @@ def products_of(plan: Plan, names: Sequence[str]) -> list[str]:
         if name not in plan.products:
             near = suggest(name, plan.products)
             hint = f"did you mean '{near}'?" if near else f"there are: {', '.join(plan.products)}"
-            raise UsageError(f"there is no product {_quoted(name)}; {hint}")
+            raise UsageError(f"there is no product {quoted(name)}; {hint}")
     return list(dict.fromkeys(names)) or list(plan.products)
 
 
@@ -96,7 +98,7 @@ def entities_of(plan: Plan, name: str | None) -> list[EntityPlan]:
         names = [each.name for each in plan.entities.values()]
         near = suggest(name, names)
         hint = f"did you mean '{near}'?" if near else f"there are: {', '.join(names)}" if names else "nothing is served"
-        raise UsageError(f"there is no entity {_quoted(name)}; {hint}")
+        raise UsageError(f"there is no entity {quoted(name)}; {hint}")
     return found
 
 
@@ -108,7 +110,17 @@ def show(found: Iterable[Diagnostic], sources: Mapping[str, Source]) -> None:
 
 def print_json(value: Any) -> None:
     """Print JSON with two spaces of indentation."""
-    print(json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str))
+    print(escaped(json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str)))
+
+
+def escaped(written: str) -> str:
+    """Return JSON that says the same and that no terminal obeys: JSON itself lets control characters from 127 on."""
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
+
+
+def visible(text: str) -> str:
+    """Return a text of a stranger as one line that no terminal obeys: what cannot be seen is written as an escape."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def _plain(value: Any) -> Any:

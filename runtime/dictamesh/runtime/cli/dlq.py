@@ -12,7 +12,7 @@ from dictamesh.runtime.adapters.keys import json_form
 from dictamesh.runtime.audit.append import append_rows
 from dictamesh.runtime.capture.packing import Unpackable, unpacked
 from dictamesh.runtime.catalog.pool import Pool
-from dictamesh.runtime.cli.common import add_format, config_of, entities_of, plan_of, print_json
+from dictamesh.runtime.cli.common import add_format, config_of, entities_of, plan_of, print_json, visible
 from dictamesh.runtime.cli.database import with_catalog
 from dictamesh.runtime.cli.exits import FINDINGS, FINE, UsageError
 from dictamesh.runtime.cli.serve import data_dir_of
@@ -223,4 +223,4 @@ def _line(told: dict[str, Any]) -> str:
         parts.append(f"{told['attempts']} attempts, first {told['firstFailedAt']}")
     if told.get("body") is not None:
         parts.append(str(next(iter(told["body"].values()))))
-    return "  ".join(parts)
+    return visible("  ".join(parts))

@@ -12,6 +12,10 @@ import uvloop
 
 from dictamesh.connectors.registry import registry
 from dictamesh.connectors.sdk import Status
+from dictamesh.runtime.bus.refusals import BusUnavailable
+from dictamesh.runtime.bus.registry import RegistryRefused, RegistryUnavailable
+from dictamesh.runtime.bus.schemas import Incompatible, Schemas
+from dictamesh.runtime.bus.topics import compare
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.ownership import running_owner
 from dictamesh.runtime.catalog.pool import PoolSettings, open_pool
@@ -20,10 +24,12 @@ from dictamesh.runtime.cli.exits import DEPENDENCY, FINDINGS, FINE
 from dictamesh.runtime.compile.plan import Plan, ServerPlan
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.lines import close_lines, open_line
+from dictamesh.runtime.mesh.publishing import Reached, incompatible, reach
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.settings import settings
 from dictamesh.runtime.observe.logs import configure
 from dictamesh.runtime.resilience import Listeners
+from dictamesh.specs.engines.registry import installed
 from dictamesh.specs.model import Runtime
 
 FREE = 256 * 1024 * 1024  # bytes that the data folder's disk should have left
@@ -74,10 +80,15 @@ async def _look(plan: Plan, resolver: Resolver, data_dir: str | None) -> list[Fi
         Finding(f"connector {note.entry_point}", fine=False, told=note.reason, cure=f"see the package {note.package}")
         for note in registry().notes
     ]
+    found += [
+        Finding(f"engine {note.entry_point}", fine=False, told=note.reason, cure=f"see the package {note.package}")
+        for note in installed().notes
+    ]
     found.append(_secrets(plan, resolver))
     found += [await _server(plan, server, resolver) for server in plan.servers.values()]
     found.append(_folder(folder))
     found.append(await _catalog(plan, resolver, folder))
+    found += await _bus(plan, resolver)
     found += _ports(chosen, running=running_owner(folder) is not None)
     return found
 
@@ -135,6 +146,42 @@ async def _catalog(plan: Plan, resolver: Resolver, folder: Path) -> Finding:
         return Finding("catalog", fine=False, told=failed.message, cure=failed.cure)
     await pool.close()
     return Finding("catalog", fine=True, told="catalog.dsn answers")
+
+
+async def _bus(plan: Plan, resolver: Resolver) -> list[Finding]:
+    try:
+        reached = reach(plan, resolver)
+    except StartFailed as failed:
+        return [Finding("events", fine=False, told=failed.message, cure=failed.cure)]
+    if reached is None:
+        return []
+    try:
+        found = [await _brokers(reached)]
+        return [*found, await _registry(reached.schemas, reached)] if reached.schemas is not None else found
+    finally:
+        await reached.close()
+
+
+async def _brokers(reached: Reached) -> Finding:
+    try:
+        missing = len((await compare(reached.admin, reached.topics)).missing)
+    except BusUnavailable as error:
+        return Finding("kafka", fine=False, told=str(error), cure=error.cure)
+    told = f"the brokers let us in; of {len(reached.topics)} topics {len(reached.topics) - missing} are there"
+    return Finding("kafka", fine=True, told=told)
+
+
+async def _registry(schemas: Schemas, reached: Reached) -> Finding:
+    try:
+        await schemas.check(reached.topics)
+    except RegistryRefused as refused:
+        return Finding("schema registry", fine=False, told=str(refused), cure=refused.fault.cure)
+    except RegistryUnavailable as error:
+        return Finding("schema registry", fine=False, told=str(error), cure="see events.registry, and that it runs")
+    except Incompatible as found:
+        failed = incompatible(found)
+        return Finding("schema registry", fine=False, told=failed.message, cure=failed.cure)
+    return Finding("schema registry", fine=True, told="all schemas fit those that it holds")
 
 
 def _ports(chosen: Runtime, *, running: bool) -> list[Finding]:

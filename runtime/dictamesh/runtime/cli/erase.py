@@ -172,6 +172,7 @@ def _told(erased: Erased) -> Iterator[str]:
             f"  {receipt['product']}: {receipt['records']} records, {receipt['archived']} archived,"
             f" {receipt['edgesClosed']} edges closed, {receipt['eventsAppended']} events;"
             f" its source {_source(receipt)} ({receipt['state']}, {receipt['owner'] or 'nobody'})"
+            f"{'; under ' + ', '.join(receipt['regimes']) if receipt['regimes'] else ''}"
         )
     yield f"  key of the subject: {'destroyed' if erased.key_destroyed else 'none was left to destroy'}"
     yield from _certificate(erased.certificate)

@@ -10,13 +10,13 @@ from typing import Any
 import orjson
 import uvloop
 
-from dictamesh.runtime.bus.client import BusUnavailable
+from dictamesh.runtime.bus.refusals import BusUnavailable
 from dictamesh.runtime.bus.registry import RegistryRefused, RegistryUnavailable
 from dictamesh.runtime.bus.settings import connection
 from dictamesh.runtime.bus.tail import Beginning, KafkaTail, Shown, from_log, limited
 from dictamesh.runtime.bus.topics import Wanted
 from dictamesh.runtime.catalog.pool import Pool
-from dictamesh.runtime.cli.common import add_format, config_of, plan_of
+from dictamesh.runtime.cli.common import add_format, config_of, escaped, plan_of, visible
 from dictamesh.runtime.cli.database import with_catalog
 from dictamesh.runtime.cli.events_asked import beginning, topic_of
 from dictamesh.runtime.cli.events_replay import replay_arguments, run_replay
@@ -93,9 +93,11 @@ async def _tail_kafka(
     try:
         await limited(reader.read(begin, follow=options.follow), options.limit, tell)
     except BusUnavailable as error:
-        raise StartFailed(str(error), "see that the brokers of events.kafka run and let us in") from None
-    except (RegistryUnavailable, RegistryRefused) as error:
-        raise StartFailed(str(error), "see that the registry of events.registry runs and lets us in") from None
+        raise StartFailed(str(error), error.cure) from None
+    except RegistryRefused as error:
+        raise StartFailed(str(error), error.fault.cure) from None
+    except RegistryUnavailable as error:
+        raise StartFailed(str(error), "see that the registry of events.registry runs") from None
     finally:
         if registry is not None:
             await registry.close()
@@ -103,16 +105,17 @@ async def _tail_kafka(
 
 
 def _json(event: Mapping[str, Any]) -> None:
-    sys.stdout.write(orjson.dumps(event).decode() + "\n")
+    sys.stdout.write(escaped(orjson.dumps(event, default=str).decode()) + "\n")
     sys.stdout.flush()
 
 
 def _line(event: Mapping[str, Any]) -> None:
-    place = f"{event['partition']}/{event['offset']}"
+    print(visible(f"{event['partition']}/{event['offset']}".rjust(12) + f"  {_told(event)}".rstrip()))
+
+
+def _told(event: Mapping[str, Any]) -> str:
     if "event_type" not in event:
-        print(f"{place:>12}  {'TOMBSTONE ' + event['key'] if event.get('tombstone') else event.get('error')}")
-        return
+        return f"TOMBSTONE {event['key']}" if event.get("tombstone") else str(event.get("error"))
     entity = event["entity"]
     changed = ", ".join(event["changed_fields"])
-    record = f"{entity['type']} {entity['id']} v{entity['version']}"
-    print(f"{place:>12}  {event['event_type']:<8} {record}  {changed}".rstrip())
+    return f"{event['event_type']:<8} {entity['type']} {entity['id']} v{entity['version']}  {changed}"

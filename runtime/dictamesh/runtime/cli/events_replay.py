@@ -8,15 +8,19 @@ from typing import Any
 from dictamesh.runtime.bus.offsets import set_back
 from dictamesh.runtime.bus.replay import Chosen, rows, stretches
 from dictamesh.runtime.catalog.pool import Pool
-from dictamesh.runtime.cli.common import config_of, entities_of, plan_of, print_json, products_of
+from dictamesh.runtime.cli.common import config_of, entities_of, plan_of, print_json, products_of, quoted
 from dictamesh.runtime.cli.database import with_catalog
 from dictamesh.runtime.cli.events_asked import beginning, topic_of
 from dictamesh.runtime.cli.exits import FINDINGS, FINE, UsageError
 from dictamesh.runtime.cli.serve import data_dir_of
 from dictamesh.runtime.compile.plan import Plan
+from dictamesh.runtime.consumers.catalog import GROUP
+from dictamesh.runtime.consumers.hooks import PREFIX
 from dictamesh.runtime.events.reading import reset
+from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.replaying import publish_again
+from dictamesh.specs.suggest import suggest
 
 
 def replay_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +46,7 @@ def run_replay(options: argparse.Namespace) -> int:
     plan = plan_of(options, lambda: FINDINGS)
     if isinstance(plan, int):
         return plan
+    _check_group(plan, options.group)
     entity = entities_of(plan, options.entity)[0] if options.entity is not None else None
     chosen = Chosen(_topics(plan, options), begin, end, entity.name if entity else None, options.id)
     resolver = Resolver(config_of(options).absolute().parent)
@@ -57,6 +62,15 @@ def run_replay(options: argparse.Namespace) -> int:
     return FINE
 
 
+def _check_group(plan: Plan, name: str | None) -> None:
+    """Nobody reads on where a group stands that no consumer has; raises UsageError."""
+    groups = [GROUP, *(f"{PREFIX}{hook}" for hook in plan.mesh.events.hooks)]
+    if name is not None and name not in groups:
+        near = suggest(name, groups)
+        hint = f"did you mean '{near}'?" if near else f"there are: {', '.join(groups)}"
+        raise UsageError(f"there is no group {quoted(name)}; {hint}")
+
+
 async def _replay(
     pool: Pool, plan: Plan, chosen: Chosen, options: argparse.Namespace, resolver: Resolver
 ) -> dict[str, Any]:
@@ -68,6 +82,8 @@ async def _replay(
     part = options.group is None and (chosen.end is not None or chosen.id is not None)
     who = f"group {options.group}" if options.group is not None else "kafka" if part else "relay"
     done: dict[str, Any] = {"replay": who, "dryRun": options.dry_run, "positions": positions}
+    if options.group is None and plan.mesh.events.kafka is None:
+        raise StartFailed("the mesh publishes nowhere", "declare 'events.kafka', or name a --group of the log")
     if part:
         if options.dry_run:
             pages = rows(pool, chosen, found)
@@ -96,6 +112,8 @@ def _topics(plan: Plan, options: argparse.Namespace) -> tuple[str, ...]:
 
 
 def _told(done: dict[str, Any]) -> list[str]:
-    verb = "would be" if done["dryRun"] else "is" if done["replay"] == "relay" or "group" in done["replay"] else "was"
     lines = [f"{each['topic']}/{each['partition']}: from {each['from']}" for each in done["positions"]]
-    return [*lines, f"{done['events']} events: {done['replay']} {verb} set to read or sent again"]
+    if done["replay"] == "kafka":
+        return [*lines, f"{done['events']} events {'would be' if done['dryRun'] else 'were'} sent again"]
+    verb, when = ("would be", "") if done["dryRun"] else ("is", "; a mesh that runs follows within seconds")
+    return [*lines, f"{done['events']} events: {done['replay']} {verb} set back to read them again{when}"]

@@ -6,7 +6,8 @@ from typing import Any
 
 import uvloop
 
-from dictamesh.runtime.bus.client import Admin, BusUnavailable
+from dictamesh.runtime.bus.admin import Admin
+from dictamesh.runtime.bus.refusals import BusUnavailable
 from dictamesh.runtime.bus.settings import connection
 from dictamesh.runtime.bus.topics import compare, create, cure, wanted_topics
 from dictamesh.runtime.cli.common import config_of, plan_of, print_json
@@ -17,19 +18,19 @@ from dictamesh.runtime.mesh.references import Resolver
 
 
 def run_topics(options: argparse.Namespace) -> int:
-    """Print drift; 1 where some is left, or the specs have errors."""
+    """Print drift; 1 where some is left or cannot be seen, or the specs have errors."""
     plan = plan_of(options, lambda: FINDINGS)
     if isinstance(plan, int):
         return plan
     try:
         done = uvloop.run(_compared(plan, Resolver(config_of(options).absolute().parent), apply=options.apply))
     except BusUnavailable as error:
-        raise StartFailed(str(error), "see that the brokers of events.kafka run and let us in") from None
+        raise StartFailed(str(error), error.cure) from None
     if options.format == "json":
         print_json(done)
     else:
         print("\n".join(_told(done)))
-    return FINDINGS if done["missing"] or done["drift"] else FINE
+    return FINDINGS if done["missing"] or done["drift"] or done["hidden"] else FINE
 
 
 async def _compared(plan: Plan, resolver: Resolver, *, apply: bool) -> dict[str, Any]:
@@ -37,13 +38,13 @@ async def _compared(plan: Plan, resolver: Resolver, *, apply: bool) -> dict[str,
     if kafka is None:
         raise UsageError("the mesh has no 'events.kafka'; its bus is the log")
     admin, topics = Admin(connection(kafka, resolver.text, resolver.folder)), wanted_topics(plan)
-    missing, drift = await compare(admin, topics)
-    made = await create(admin, missing) if apply else []
-    cured = await cure(admin, drift) if apply else []
-    left = [each for each in drift if each not in cured]
+    found = await compare(admin, topics)
+    made = await create(admin, found.missing) if apply else []
+    cured = await cure(admin, found.drift) if apply else []
+    left = [each for each in found.drift if each not in cured]
     return {
         "topics": sorted(topics),
-        "missing": sorted(each.name for each in missing if each.name not in made),
+        "missing": sorted(each.name for each in found.missing if each.name not in made),
         "drift": [
             {
                 "topic": each.topic,
@@ -54,6 +55,7 @@ async def _compared(plan: Plan, resolver: Resolver, *, apply: bool) -> dict[str,
             }
             for each in left
         ],
+        "hidden": sorted(found.hidden),
         "created": sorted(made),
         "changed": [{"topic": each.topic, "setting": each.setting, "to": each.wanted} for each in cured],
     }
@@ -66,4 +68,5 @@ def _told(done: dict[str, Any]) -> list[str]:
     for each in done["drift"]:
         hint = "" if each["curable"] else "; this cannot be changed in place"
         lines.append(f"{each['topic']}: {each['setting']} is {each['found']}, the plan says {each['wanted']}{hint}")
+    lines += [f"{name}: its settings may not be seen (ACL DescribeConfigs)" for name in done["hidden"]]
     return lines or [f"{len(done['topics'])} topics are as the plan says"]

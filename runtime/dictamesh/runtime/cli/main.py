@@ -32,6 +32,7 @@ COMMANDS = {
     "retention": "take out what is older than its contract allows",
     "contract-test": "hold a product against its contract",
     "state": "show where captured sources stand, or make their capture begin anew",
+    "sync": "read a product's sources as a whole, now",
     "scan": "look for untagged personal data in the sources and propose tags",
     "migrate": "bring the catalog's tables up or down, or show their state",
     "doctor": "check what the mesh depends on",

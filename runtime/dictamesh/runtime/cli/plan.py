@@ -35,6 +35,8 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield f"product {product.name} {product.version} ({product.status}), owner {product.owner or 'nobody'}"
         if not product.served:
             yield "  a contract without a source: nothing of it is served"
+        if names := plan.regimes.get(product.name):
+            yield f"  regimes  {', '.join(names)}"
         for address in product.entities:
             yield from _entity(plan.entities[address])
     if plan.notes:

@@ -9,7 +9,7 @@ from dictamesh.runtime.capture.contract import StateId
 from dictamesh.runtime.capture.state import Stand, reset, stands
 from dictamesh.runtime.capture.states_of import captured
 from dictamesh.runtime.catalog.pool import Pool
-from dictamesh.runtime.cli.common import add_format, config_of, entities_of, plan_of, print_json
+from dictamesh.runtime.cli.common import add_format, config_of, entities_of, plan_of, print_json, visible
 from dictamesh.runtime.cli.database import with_catalog
 from dictamesh.runtime.cli.exits import FINDINGS, FINE
 from dictamesh.runtime.cli.serve import data_dir_of
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     if options.format == "json":
         print_json([_as_json(each, plan) for each in found])
     else:
-        print("\n".join(_told(found, plan, count if options.verb == "reset" else None)))
+        print("\n".join(map(visible, _told(found, plan, count if options.verb == "reset" else None))))
     return FINDINGS if any(each.status == "lost" for each in found) else FINE
 
 

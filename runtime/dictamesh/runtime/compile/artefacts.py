@@ -49,6 +49,7 @@ def artefacts(plan: Plan) -> dict[str, Any]:
             },
             "rows": {address: [_row_policy(each) for each in bound] for address, bound in plan.rules.rows.items()},
         },
+        "regimes": {address: list(names) for address, names in plan.regimes.items()},
         "flows": [asdict(each) for each in plan.flows],
         "limits": _model(plan.mesh.gateway.limits),
         "graphql": plan.sdl,
@@ -179,7 +180,8 @@ def _mask(mask: MaskRule | None) -> dict[str, Any] | None:
 def _field_policy(policy: FieldPolicy) -> dict[str, Any]:
     return {
         "policy": policy.policy,
-        "cedar": policy.cedar.text if policy.cedar is not None else None,
+        "engine": policy.by.engine if policy.by is not None else "rules",
+        "text": policy.by.text if policy.by is not None else None,
         "allowCounts": policy.allows,
         "onUse": {use: use in policy.uses for use in ("sort", "group", "relation", "cursor")},
         "rules": [

@@ -113,6 +113,7 @@ input CatalogSearchFilter {
   status: [String!]
   pii: [Boolean!]
   tag: [String!]
+  regime: [String!]
 }
 
 type CatalogProduct {
@@ -233,6 +234,8 @@ type CatalogHit {
   status: String
   pii: Boolean
   tags: [String!]
+  """Regimes of law or audit that it falls under."""
+  regimes: [String!]
   description: String
   score: Float
   highlights: [CatalogHighlight!]

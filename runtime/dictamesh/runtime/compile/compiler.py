@@ -12,7 +12,7 @@ from dictamesh.runtime.compile.graphql import sdl
 from dictamesh.runtime.compile.plan import EntityPlan, FlowPlan, Plan, ProductPlan, ServerPlan, TestPlan
 from dictamesh.specs.collecting import uncollected
 from dictamesh.specs.diagnostics import Diagnostic, Findings
-from dictamesh.specs.model import Contract, Policy, Product
+from dictamesh.specs.model import Contract, LineageEntry, Policy, Product
 from dictamesh.specs.resolved import Declared, Flow, Link, Specs
 
 C = TypeVar("C", bound=Contract)
@@ -58,8 +58,9 @@ def _compiled(specs: Specs) -> Compiled:
         sdl=sdl(entities),
         notes=tuple(_notes(entities.values())),
         hash="",
-        flows=tuple(map(_flow, specs.flows)),
+        flows=tuple(_flow(each, specs) for each in specs.flows),
         documents=dict(_documents(specs)),
+        regimes=specs.regimes,
     )
     return Compiled(replace(draft, hash=plan_hash(draft)), tuple(findings))
 
@@ -166,12 +167,29 @@ def _product(declared: Declared[C]) -> ProductPlan:
     )
 
 
-def _flow(flow: Flow) -> FlowPlan:
+def _flow(flow: Flow, specs: Specs) -> FlowPlan:
     model = flow.model
     if model is None:
-        return FlowPlan(flow.source, flow.target)
-    approver = model.declassify.approver if model.declassify else None
-    return FlowPlan(flow.source, flow.target, model.through, model.key, approver)
+        return FlowPlan(flow.source, flow.target, description=_transformed(flow, specs))
+    return FlowPlan(
+        flow.source,
+        flow.target,
+        through=model.through,
+        key=model.key,
+        declassified=model.declassify.approver if model.declassify else None,
+        kind=model.transformation if isinstance(model, LineageEntry) else None,
+        expression=model.expression if isinstance(model, LineageEntry) else None,
+        description=model.description,
+        column=flow.column,
+    )
+
+
+def _transformed(flow: Flow, specs: Specs) -> str:
+    """The words that ODCS has for what `transformSourceObjects` go through."""
+    product, _, rest = flow.target.partition("#")
+    entity, _, name = rest.partition(".")
+    found = specs.entities[f"{product}#{entity}"].fields.get(name)
+    return (found.model.transform_description or "") if found is not None else ""
 
 
 def _tests(specs: Specs) -> Iterable[TestPlan]:

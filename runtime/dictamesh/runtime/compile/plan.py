@@ -10,6 +10,7 @@ from dictamesh.specs.manifest import Capabilities, Source
 from dictamesh.specs.model import Mesh, PolicyTest
 from dictamesh.specs.model.events import Changes
 from dictamesh.specs.quality import QualityRule
+from dictamesh.specs.resolved import DatasetField
 from dictamesh.specs.rules import RuleTable
 from dictamesh.specs.types import Type
 
@@ -161,15 +162,23 @@ class ProductPlan:
 class FlowPlan:
     """That one field is made of another; both are addresses `product#Entity.field`.
 
+    Where a product declares `lineage`, either may be an entity as a whole, `source` a field outside the mesh, and
+    `target`, where `column` says so, a column of the entity's source. `kind` is direct_copy, aggregation, join or
+    enrichment, None for an input.
+
     `through` is what breaks the flow of tags, `hmac` (by the key of that name, which the mesh does not hold) or
     `count`. `declassified` names who approved that the target is protected less; the reason stands in the document.
     """
 
-    source: str
+    source: str | DatasetField
     target: str
     through: str | None = None
     key: str | None = None
     declassified: str | None = None
+    kind: str | None = None
+    expression: str | None = None
+    description: str = ""
+    column: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +210,7 @@ class Plan:
     hash: str
     flows: tuple[FlowPlan, ...] = ()
     documents: Mapping[str, str] = field(default_factory=dict)  # a digest of what each document says, by kind and name
+    regimes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of products, entities and fields, by address
 
     def entity_of_type(self, name: str) -> EntityPlan:
         """Return the entity whose GraphQL type is `name`; type names are unique in a mesh."""

@@ -21,11 +21,12 @@ from dictamesh.runtime.events.reading import (
     Overtaken,
     Place,
     commit,
-    follow,
+    following,
     heads,
     reached,
     reset,
     stored,
+    watch,
 )
 from dictamesh.runtime.observe import trace
 from dictamesh.runtime.observe.faults import exception_fields
@@ -106,6 +107,7 @@ class Consumers:
     counted: Callable[[str, Handled, int], None] = uncounted
     lagging: Callable[[str, int], None] = lambda _group, _count: None
     _tasks: dict[str, tuple[Consumer, asyncio.Task[None]]] = field(default_factory=dict)
+    _stands: dict[str, dict[Place, int]] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Take over what nobody runs, until cancelled; what runs ends with the connection that holds its lease."""
@@ -131,36 +133,45 @@ class Consumers:
             for name, consumer in wanted.items():
                 if name in mine and name not in self._tasks:
                     self._tasks[name] = consumer, asyncio.create_task(self._consume(consumer))
-            for name in self._tasks:
-                await self._measure(wanted[name])
+            for name in list(self._tasks):
+                if await self._measure(wanted[name]):
+                    await self._stop([name])  # it begins anew at once, from where it was set to
+            if any(name in mine and name not in self._tasks for name in wanted):
+                continue
             await asyncio.sleep(self.settings().every)
 
     async def _stop(self, names: Sequence[str]) -> None:
-        tasks = [self._tasks.pop(name)[1] for name in names]
-        for task in tasks:
+        ended = [self._tasks.pop(name) for name in names]
+        for _, task in ended:
             task.cancel()
-        for done in await asyncio.gather(*tasks, return_exceptions=True):
+        for done in await asyncio.gather(*(task for _, task in ended), return_exceptions=True):
             if isinstance(done, Exception):
                 _LOG.error("a consumer failed", exc_info=done)
+        for consumer, _ in ended:
+            self._stands.pop(consumer.group, None)
 
-    async def _measure(self, consumer: Consumer) -> None:
-        topics = consumer.topics()
+    async def _measure(self, consumer: Consumer) -> bool:
+        """Tell how far a group is behind, and return whether somebody has set it back under its owner's hands."""
+        topics, believed = consumer.topics(), dict(self._stands.get(consumer.group, {}))
         stands, ends = await stored(self.pool, consumer.group, topics), await heads(self.pool, topics)
         self.lagging(consumer.group, sum(end - stands.get(place, 0) for place, end in ends.items()))
+        return any(stands.get(place, at) < at for place, at in believed.items())
 
     async def _consume(self, consumer: Consumer) -> None:
         while True:
             try:
                 await self._begin(consumer)
-                async with contextlib.aclosing(
-                    follow(self.pool, consumer.topics, consumer.group, self.ear, consumer.limit, whole=consumer.whole)
-                ) as lists:
+                reading = following(self.pool, consumer.topics, consumer.group, consumer.limit, whole=consumer.whole)
+                self._stands[consumer.group] = reading.stands
+                async with contextlib.aclosing(watch(reading, self.ear)) as lists:
                     async for events in lists:
                         await self.take(consumer, events)
             except CatalogUnavailable as error:
                 _LOG.warning("a consumer cannot use the catalog for now", extra={"reason": str(error)})
             except Overtaken:
-                _LOG.warning("a consumer was overtaken by another replica")
+                _LOG.warning(
+                    "a consumer was overtaken by another replica, or set back", extra={"group": consumer.group}
+                )
             except Exception as error:  # noqa: BLE001 - the group has to go on where it stands
                 _LOG.error("a consumer failed", exc_info=error)
             await asyncio.sleep(_PAUSE)
@@ -195,7 +206,14 @@ class Consumers:
         within = await consumer.handle(events)
         async with self.pool.transaction() as connection:
             await within(connection)
-            await commit(connection, consumer.group, reached(events))
+            await self._commit(connection, consumer, events)
+        self._moved(consumer, events)
+
+    async def _commit(self, connection: Connection, consumer: Consumer, events: Sequence[LoggedEvent]) -> None:
+        await commit(connection, consumer.group, reached(events), self._stands.get(consumer.group, {}))
+
+    def _moved(self, consumer: Consumer, events: Sequence[LoggedEvent]) -> None:
+        self._stands.setdefault(consumer.group, {}).update(reached(events))
 
     async def _alone(self, consumer: Consumer, event: LoggedEvent) -> None:
         tries = 1 + self.settings().retries
@@ -215,7 +233,8 @@ class Consumers:
                     return
             async with self.pool.transaction() as connection:
                 await self.dead(connection, consumer.group, event, tries)
-                await commit(connection, consumer.group, reached([event]))
+                await self._commit(connection, consumer, [event])
+            self._moved(consumer, [event])
             self.counted(consumer.group, "dead", 1)
 
 

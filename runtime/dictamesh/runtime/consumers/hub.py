@@ -108,7 +108,7 @@ class Hub:
         tail = self._tails.get(place)
         if tail is None:
             tail = self._tails[place] = _Tail(event.offset)
-        tail.events.append(event)
+        tail.events.append(_brief(event))
         self._held.append(tail)
         if len(self._held) > HELD:
             self._held.popleft().drop()
@@ -229,6 +229,13 @@ class _Stream:
             partitions = max(topic.partitions, *(each + 1 for each in self._offsets))
             cursor = self._cursors.seal(topic.name, partitions, self._offsets)
             yield change_of(event, cursor)
+
+
+def _brief(event: LoggedEvent) -> LoggedEvent:
+    """An event with no more than subscribers are told of it: a payload may be as large as its source likes."""
+    version = event.envelope["entity"]["version"]
+    envelope = {"entity": {"version": version}, "trace_context": event.envelope.get("trace_context")}
+    return event._replace(envelope=envelope)
 
 
 def change_of(event: LoggedEvent, cursor: str) -> Change:

@@ -44,7 +44,7 @@ class Change:
 
     `address` names a field, entity, product, policy or the like; `path` where it stands in the document `document`
     (`DataProduct/customers`). `before` and `after` are JSON values or short texts, None where there is nothing.
-    `affects` names who uses it.
+    `affects` names who uses it, `regimes` what the data that it is about falls under before or after (GV-12).
     """
 
     cls: Class
@@ -56,6 +56,7 @@ class Change:
     document: str | None = None
     path: Path = ()
     place: Place | None = field(default=None, compare=False)
+    regimes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class AccessChange:
     """What a class of callers gets of a field, or of an entity's rows, before and after.
 
     `sees` is more, less or otherwise. `situations` counts the classes that it stands for: callers who hold more than
-    `principal` does, and for whom it is the same.
+    `principal` does, and for whom it is the same. `regimes` are those of the field or entity.
     """
 
     principal: str
@@ -72,6 +73,7 @@ class AccessChange:
     after: str
     sees: str
     situations: int = 1
+    regimes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +88,8 @@ class Comparison:
     def cls(self) -> Class:
         """The worst class."""
         return worst(change.cls for change in self.changes)
+
+    @property
+    def regimes(self) -> tuple[str, ...]:
+        """What is touched by changes that weaken privacy."""
+        return tuple(sorted({name for each in self.changes if each.cls is Class.PRIVACY for name in each.regimes}))

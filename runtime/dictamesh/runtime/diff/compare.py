@@ -10,6 +10,7 @@ from dictamesh.runtime.diff.capture import capture_changes
 from dictamesh.runtime.diff.change import AccessChange, Change, Class, Comparison
 from dictamesh.runtime.diff.contract import contract_changes
 from dictamesh.runtime.diff.governing import agreement_changes, policy_changes
+from dictamesh.runtime.diff.regimes import Touched
 from dictamesh.runtime.diff.schemas import avro_changes, graphql_changes
 from dictamesh.runtime.diff.tree import Tree, where_of
 from dictamesh.runtime.diff.usage import Usage, dependants
@@ -36,7 +37,9 @@ def compare(old: Tree, new: Tree, usage: Usage | None = None) -> Comparison:
     users, rests = usage or Usage(), dependants(old.plan)
     changes = [_used(each, users, rests) for each in changes]
     changes += _versions(old.plan, new.plan, changes)
-    placed = (_placed(each, old, new) for each in changes)
+    touched = Touched(old.plan, new.plan)
+    told = tuple(replace(each, regimes=touched.at(each.address)) for each in told)
+    placed = (replace(_placed(each, old, new), regimes=touched.by(each)) for each in changes)
     once = {repr(each): each for each in placed}
     ordered = sorted(once.values(), key=lambda each: (-each.cls.weight, each.address, each.kind))
     return Comparison(tuple(ordered), told, tuple(_notes(decided)))

@@ -7,7 +7,7 @@ from typing import Any
 
 from dictamesh.runtime.diff.change import Path
 
-NAMES = ("name", "server", "id", "property", "username", "channel", "role", "url", "metric", "type")
+NAMES = ("name", "server", "id", "property", "username", "channel", "role", "url", "metric", "type", "to")
 """Keys by which entries of a list are told apart, the first that all of them have with different values."""
 
 UNORDERED = frozenset(

@@ -11,7 +11,7 @@ from dictamesh.runtime.diff.change import Change, Class, Path
 from dictamesh.runtime.diff.documents import ORDER, Difference, differences, told
 from dictamesh.runtime.diff.tree import Tree
 
-DECIDING = frozenset({"match", "rules", "rows", "onUse", "engine", "cedar"})
+DECIDING = frozenset({"match", "rules", "rows", "onUse", "engine", "text", "cedar"})
 """Keys of a policy that decide; the rest is words and tests."""
 
 RESTRICTING = frozenset({"mask", "deny"})
@@ -70,7 +70,9 @@ def _whole(name: str, before: Mapping[str, Any] | None, after: Mapping[str, Any]
 
 def _restricts(policy: Mapping[str, Any]) -> bool:
     rules = policy.get("rules") or ()
-    return bool(policy.get("rows") or policy.get("cedar")) or any(each.get("effect") in RESTRICTING for each in rules)
+    return bool(policy.get("rows") or policy.get("text") or policy.get("cedar")) or any(
+        each.get("effect") in RESTRICTING for each in rules
+    )
 
 
 def _narrowed(name: str, old: Tree, new: Tree, before: Mapping[str, Any]) -> Iterator[Change]:
@@ -161,7 +163,8 @@ def _spoken(document: Mapping[str, Any] | None) -> str | None:
         status, start, end = (document.get(key) for key in ("status", "startDate", "endDate"))
         return f"{status or 'requested'}, from {start or 'ever'} to {end or 'ever'}"
     rules, rows = (len(document.get(key) or ()) for key in ("rules", "rows"))
-    return f"{rules} rules, {rows} row rules" if document.get("engine") != "cedar" else "by Cedar"
+    engine = document.get("engine") or "rules"
+    return f"{rules} rules, {rows} row rules" if engine == "rules" else f"by {engine}"
 
 
 def _at(kind: str, name: str, path: Path, change: Change) -> Change:

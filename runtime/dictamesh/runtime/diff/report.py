@@ -35,10 +35,12 @@ def as_json(report: Report) -> dict[str, Any]:
                 "after": each.after,
                 "sees": str(each.sees),
                 "situations": each.situations,
+                "regimes": list(each.regimes),
             }
             for each in report.found.access
         ],
         "class": report.found.cls.value,
+        "regimes": list(report.found.regimes),
         "approvers": list(report.approvers),
         "notes": list(report.found.notes),
     }
@@ -52,6 +54,7 @@ def _change(each: Change) -> dict[str, Any]:
         "before": each.before,
         "after": each.after,
         "affects": list(each.affects),
+        "regimes": list(each.regimes),
     }
     if each.place is not None:
         told |= {"file": each.place.file, "line": each.place.line, "side": each.place.side}
@@ -73,6 +76,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"{place}{each.cls.value} {each.kind} {each.address}: {_from_to(each)}"
         if each.affects:
             yield f"  = affects {', '.join(each.affects)}"
+        if each.cls is Class.PRIVACY and each.regimes:
+            yield f"  = touches {', '.join(each.regimes)}"
     if found.access:
         yield ""
         yield "access"
@@ -112,6 +117,8 @@ def as_markdown(report: Report) -> str:
         return head[0] + "\n"
     head += [f"{_counted(found)}.", ""]
     tail = [f"> {note}" for note in found.notes]
+    if found.regimes:
+        tail.append(f"**Touches** {', '.join(map(_cell, found.regimes))}" + ("  " if report.approvers else ""))
     if report.approvers:
         tail.append(f"**To be approved by** {', '.join(report.approvers)}")
     room = COMMENT_LINES - len(head) - len(tail) - bool(tail)
@@ -200,6 +207,8 @@ def as_sarif(report: Report, version: str) -> dict[str, Any]:
 
 def _result(each: Change) -> dict[str, Any]:
     affects = f"; affects {', '.join(each.affects)}" if each.affects else ""
+    if each.cls is Class.PRIVACY and each.regimes:
+        affects += f"; touches {', '.join(each.regimes)}"
     told: dict[str, Any] = {
         "ruleId": f"{each.cls.value}/{each.kind}",
         "level": _LEVELS[each.cls],

@@ -57,9 +57,13 @@ def dependants(plan: Plan) -> Mapping[str, tuple[str, ...]]:
                     told = f"{entity.product} (relation {entity.name}.{link.name})"
                     found.setdefault(f"{link.target}.{name}", {})[told] = None
     for flow in plan.flows:
+        if not isinstance(flow.source, str):
+            continue
         product = flow.target.partition("#")[0]
         if product != flow.source.partition("#")[0]:
-            found.setdefault(flow.source, {})[f"{product} (input of {flow.target.partition('#')[2]})"] = None
+            found.setdefault(flow.source, {})[
+                f"{product} ({'lineage' if flow.kind else 'input'} of {flow.target.partition('#')[2]})"
+            ] = None
     return {address: tuple(users) for address, users in found.items()}
 
 

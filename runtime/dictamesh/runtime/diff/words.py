@@ -86,11 +86,17 @@ def _open(before: Any, after: Any) -> Class:
     return Class.PRIVACY if before is False or sees == "internal" else Class.REVIEW
 
 
+def _regime(before: Any, after: Any) -> Class:
+    """Whoever looks for what a regime asks of overlooks data that names it no longer."""
+    return Class.REVIEW if after is None or _names(before) - _names(after) else Class.SAFE
+
+
 TAXONOMY: Mapping[str, tuple[str, Judge]] = {
     "apiVersion": ("words", SAFE),
     "tags.*.pii": ("tag-personal", lambda _before, after: Class.REVIEW if after is True else Class.PRIVACY),
     "tags.*.description": ("words", SAFE),
     "tags.*.children": ("tag", lambda before, after: Class.REVIEW if _names(before) - _names(after) else Class.SAFE),
+    "tags.*.regimes": ("regime", _regime),
     "tags.*": ("tag", lambda before, after: Class.SAFE if before is None else _tag(before, after)),
     "tags": ("tag", REVIEW),
 }
@@ -123,6 +129,9 @@ PRODUCT: Mapping[str, tuple[str, Judge]] = {
     "dataProduct": ("words", SAFE),
     "customProperties": ("words", SAFE),
     "authoritativeDefinitions": ("words", SAFE),
+    "customProperties.[regimes]": ("regime", _regime),
+    "schema.*.customProperties.[regimes]": ("regime", _regime),
+    "schema.*.properties.*.customProperties.[regimes]": ("regime", _regime),
     "contractCreatedTs": ("words", SAFE),
     "team": ("team", REVIEW),
     "team.description": ("words", SAFE),
@@ -132,6 +141,11 @@ PRODUCT: Mapping[str, tuple[str, Judge]] = {
     "inputs.*.declassify": ("declassified", lambda _before, after: Class.REVIEW if after is None else Class.PRIVACY),
     "inputs.*.through": ("input", lambda _before, after: Class.REVIEW if after is None else Class.PRIVACY),
     "inputs.*": ("input", _input),
+    "lineage": ("lineage", REVIEW),
+    "lineage.*": ("lineage", lambda before, after: _input(before, after) if before is None else Class.REVIEW),
+    "lineage.*.description": ("words", SAFE),
+    "lineage.*.declassify": ("declassified", lambda _before, after: Class.REVIEW if after is None else Class.PRIVACY),
+    "lineage.*.through": ("lineage", lambda _before, after: Class.REVIEW if after is None else Class.PRIVACY),
     "subjects": ("subject", _lost),
     "subjects.*": ("subject", _lost),
     "source.*.surrogate": ("key-pseudonym", REVIEW),

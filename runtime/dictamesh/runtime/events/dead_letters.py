@@ -15,7 +15,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from dictamesh.runtime.events.envelope import EntityReference, Event, EventTrace, EventType
-from dictamesh.runtime.events.log import append_events
+from dictamesh.runtime.events.log import append_events, hold
 from dictamesh.runtime.events.seal import Seal
 from dictamesh.runtime.observe import trace
 
@@ -84,6 +84,7 @@ async def put(
     """
     if not bad:
         return
+    await hold_topic(connection, to)
     bad = [_keepable(each) for each in bad]
     merged = _merged((seal.fingerprint(*_identity(entity, each)).hex(), each) for each in bad)
     rows = [
@@ -114,6 +115,11 @@ async def put(
         for traceparent in (merged[fingerprint].traceparent,)
     ]
     await append_events(connection, events, {to: PARTITIONS})
+
+
+async def hold_topic(connection: psycopg.AsyncConnection[TupleRow], topic: str) -> None:
+    """Take one's turn at the dead letters, before any of them is locked: a transaction may write several times."""
+    await hold(connection, [(topic, number) for number in range(PARTITIONS)])
 
 
 def record_of(

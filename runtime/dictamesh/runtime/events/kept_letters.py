@@ -11,7 +11,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from dictamesh.runtime.catalog.pool import Pool
-from dictamesh.runtime.events.dead_letters import PARTITIONS, Status, record_of
+from dictamesh.runtime.events.dead_letters import PARTITIONS, Status, hold_topic, record_of
 from dictamesh.runtime.events.log import append_events
 from dictamesh.runtime.events.seal import Seal, Unreadable
 
@@ -32,10 +32,17 @@ _FIND = (
 _PENDING = b"""
 SELECT entity, count(*) AS n FROM dictamesh_dead_letters WHERE mesh = %(mesh)s AND status = 'pending' GROUP BY entity
 """
+# Locked in the order in which they are written.
 _SETTLE = b"""
-UPDATE dictamesh_dead_letters SET status = %(status)s, settled_at = clock_timestamp(), body = NULL, seal_id = NULL
- WHERE mesh = %(mesh)s AND id = ANY(%(ids)s::uuid[]) AND status = 'pending'
-RETURNING id, attempts
+WITH held AS MATERIALIZED (
+    SELECT id FROM dictamesh_dead_letters
+     WHERE mesh = %(mesh)s AND id = ANY(%(ids)s::uuid[]) AND status = 'pending'
+     ORDER BY entity COLLATE "C", fingerprint FOR UPDATE
+)
+UPDATE dictamesh_dead_letters l
+   SET status = %(status)s, settled_at = clock_timestamp(), body = NULL, seal_id = NULL
+  FROM held WHERE l.id = held.id
+RETURNING l.id, l.attempts
 """
 _AGAIN = b"""
 UPDATE dictamesh_dead_letters
@@ -45,7 +52,7 @@ UPDATE dictamesh_dead_letters
 """
 _HELD = b"""
 SELECT id, body, seal_id, record_key FROM dictamesh_dead_letters
- WHERE mesh = %(mesh)s AND entity = %(entity)s AND body IS NOT NULL ORDER BY id FOR UPDATE
+ WHERE mesh = %(mesh)s AND entity = %(entity)s AND body IS NOT NULL ORDER BY fingerprint FOR UPDATE
 """
 _EMPTY = b"""
 UPDATE dictamesh_dead_letters SET body = NULL, seal_id = NULL WHERE mesh = %(mesh)s AND id = ANY(%(ids)s::uuid[])
@@ -120,6 +127,7 @@ async def settle(
     Returns how many there were. Raises what psycopg raises.
     """
     wanted = {"mesh": mesh, "ids": list(ids), "status": status}
+    await hold_topic(connection, to)
     rows = await (await connection.execute(_SETTLE, wanted)).fetchall()
     events = [record_of(to, id_, "UPDATED", {"status": status, "attempts": str(n)}) for id_, n in rows]
     await append_events(connection, events, {to: PARTITIONS})

@@ -2,7 +2,7 @@
 """Writing the event log within a transaction of the caller, and reading it by offset (MC-5, EV-5, EV-15)."""
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -117,9 +117,7 @@ async def append_events(
     if not events:
         return []
     numbers = [partition_of(event.key, partitions[event.topic]) for event in events]
-    wanted = {(event.topic, number) for event, number in zip(events, numbers, strict=True)}
-    held = [{"topic": topic, "partition": number} for topic, number in wanted]
-    await connection.execute(_HOLD, (orjson.dumps(held).decode(),))
+    await hold(connection, {(event.topic, number) for event, number in zip(events, numbers, strict=True)})
     first: dict[uuid.UUID, int] = {}
     for place, event in enumerate(events):
         first.setdefault(event.event_id, place)
@@ -129,6 +127,15 @@ async def append_events(
     if found:
         await connection.execute(_TELL, (CHANNEL,))
     return [found.get(event.event_id) if first[event.event_id] == place else None for place, event in enumerate(events)]
+
+
+async def hold(connection: psycopg.AsyncConnection[TupleRow], places: Collection[tuple[str, int]]) -> None:
+    """Keep others from writing to some partitions until the caller's transaction ends.
+
+    Who writes to a topic more than once in a transaction holds all that it may need first.
+    """
+    held = [{"topic": topic, "partition": number} for topic, number in places]
+    await connection.execute(_HOLD, (orjson.dumps(held).decode(),))
 
 
 async def read_events(pool: Pool, topic: str, partition: int, offset: int, limit: int = 500) -> list[LoggedEvent]:

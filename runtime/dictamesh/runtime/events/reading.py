@@ -60,7 +60,13 @@ _STORED = b"""
 SELECT topic, partition, next_offset FROM dictamesh_consumer_offsets
  WHERE group_name = %(group)s AND topic = ANY(%(topics)s)
 """
-# The rows are locked in one order; those that another replica moved meanwhile are not met.
+# The rows are locked in one order, here and where they are written.
+_HELD = b"""
+SELECT o.topic, o.partition, o.next_offset FROM dictamesh_consumer_offsets o
+  JOIN unnest(%(topics)s::text[], %(partitions)s::integer[]) AS g (topic, partition)
+    ON g.topic = o.topic AND g.partition = o.partition
+ WHERE o.group_name = %(group)s ORDER BY o.topic COLLATE "C", o.partition FOR UPDATE OF o
+"""
 _COMMIT = b"""
 INSERT INTO dictamesh_consumer_offsets AS o (group_name, topic, partition, next_offset)
 SELECT %(group)s, g.topic, g.partition, g.next
@@ -102,7 +108,7 @@ _Event = TypeVar("_Event")
 
 
 class Overtaken(Exception):  # noqa: N818 - says what happened
-    """Another replica has moved the group on: what was done in this transaction is to be rolled back."""
+    """Somebody else has moved the group: what was done in this transaction is to be rolled back."""
 
 
 class Ear:
@@ -160,7 +166,8 @@ class Following:
 
     `topics` may change with a plan. With `group` the start is where the group stands. A partition without a position is
     read from its beginning, or, with `otherwise="end"`, from where it ended when its topic was first looked at.
-    Unless `whole`, events that tell of no relation come with an empty envelope, which costs a third.
+    Unless `whole`, events that tell of no relation come with an empty envelope, which costs a third. `stands` is
+    where the group stood when its topics were first looked at; who commits keeps it.
     """
 
     pool: Pool
@@ -170,6 +177,7 @@ class Following:
     otherwise: Otherwise = "beginning"
     limit: int = 500
     whole: bool = True
+    stands: dict[Place, int] = field(default_factory=dict, init=False)
     _known: set[str] = field(default_factory=set, init=False)
 
     async def more(self) -> list[LoggedEvent]:
@@ -189,7 +197,8 @@ class Following:
         topics = sorted(set(self.topics()))
         new = [topic for topic in topics if topic not in self._known]
         if new and self.group is not None:
-            self.positions.update(await stored(self.pool, self.group, new))
+            self.stands.update(await stored(self.pool, self.group, new))
+            self.positions.update((place, at) for place, at in self.stands.items() if place[0] in new)
         async with self.pool.session() as connection:
             heads = await _heads(connection, topics)
             if self.otherwise == "end":
@@ -298,20 +307,26 @@ async def stored(pool: Pool, group: str, topics: Collection[str]) -> dict[Place,
     return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
 
 
-async def commit(connection: psycopg.AsyncConnection[TupleRow], group: str, moved: Positions) -> None:
+async def commit(
+    connection: psycopg.AsyncConnection[TupleRow], group: str, moved: Positions, stands: Positions
+) -> None:
     """Move a group on within the transaction that holds what it did; raises `Overtaken`, and what psycopg raises.
 
-    Two replicas that both believe to own the group cannot both commit: the later one is overtaken.
+    `stands` is where it is believed to stand. Two replicas that both believe to own the group cannot both commit: the
+    later one is overtaken, and so is who did not see that the group was set back or forth.
     """
     if not moved:
         return
+    held = await (await connection.execute(_HELD, _columns(group, moved))).fetchall()
+    if any(stands.get((topic, partition)) != at for topic, partition, at in held):
+        raise Overtaken
     cursor = await connection.execute(_COMMIT, _columns(group, moved))
     if cursor.rowcount != len(moved):
         raise Overtaken
 
 
 async def reset(connection: psycopg.AsyncConnection[TupleRow], group: str, to: Positions) -> None:
-    """Set where a group stands, back or forth; raises what psycopg raises."""
+    """Set where a group stands, back or forth; one that runs goes on from there. Raises what psycopg raises."""
     await connection.execute(_RESET, _columns(group, to))
 
 

@@ -137,7 +137,7 @@ def _written(
         _LOG.error("an answer could not be written", extra={"code": "INTERNAL_ERROR", **exception_fields(error)})
         status, body = 500, write(refusal(GatewayError("INTERNAL_ERROR"), info).body)
     written = web.Response(status=status, body=body, headers=_headers(current, request, media, status))
-    if status in {413, 415}:
+    if status in {408, 413, 415}:
         written.force_close()  # what is left of the body is not read
     return written
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads GraphQL requests out of HTTP by the GraphQL-over-HTTP specification, within bounds."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from dictamesh.runtime.gateway.errors import GatewayError
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
+PATIENCE = 30.0
+"""Seconds for one body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ def _weighed(part: str) -> tuple[str, float]:
 async def from_body(request: web.Request, limit: int) -> GraphqlRequest:
     """Read a POST request; the body is counted while it is read, whatever its headers say.
 
-    Raises GatewayError with 400, 413 (LIMIT_EXCEEDED) or 415.
+    Raises GatewayError with 400, 408, 413 (LIMIT_EXCEEDED) or 415.
     """
     if request.content_type != JSON or "Content-Type" not in request.headers:
         raise bad_request(f"Send the request as {JSON}.", 415)
@@ -78,10 +81,14 @@ async def _body(request: web.Request, limit: int) -> bytes:
     if (request.content_length or 0) > limit:
         raise _too_large(limit)
     body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > limit:
-            raise _too_large(limit)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > limit:
+                    raise _too_large(limit)
+    except TimeoutError:
+        raise bad_request("The request body did not arrive in time.", 408) from None
     return bytes(body)
 
 

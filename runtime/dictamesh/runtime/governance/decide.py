@@ -7,9 +7,10 @@ from itertools import combinations
 
 from dictamesh.runtime.governance.audiences import InForce, holds, no_agreement
 from dictamesh.runtime.governance.conditions import Parameters, Row, condition
+from dictamesh.runtime.governance.engines import judge
 from dictamesh.runtime.governance.principal import Principal
 from dictamesh.specs.expressions.tree import Call, Expr, columns
-from dictamesh.specs.rules import CedarRules, Effect, FieldPolicy, FieldRule, MaskRule, RowPolicy, RowRule
+from dictamesh.specs.rules import Effect, EngineRules, FieldPolicy, FieldRule, MaskRule, RowPolicy, RowRule
 from dictamesh.specs.types import BOOLEAN
 
 RowOutcome = Callable[[Row, Parameters], "Outcome"]
@@ -235,8 +236,8 @@ def allow_is_silence(policy: FieldPolicy, tier: str) -> bool:
 
 
 def _speech(policy: FieldPolicy, tier: str, principal: Principal, in_force: InForce) -> Speech:
-    if policy.cedar is not None:
-        return Speech(_by_cedar(policy, policy.cedar, tier, principal), policy.uses)
+    if policy.by is not None:
+        return Speech(_by_engine(policy, policy.by, tier, principal), policy.uses)
     branches: list[Branch] = []
     for rule in policy.rules:
         if not holds(rule.audience, principal, in_force):
@@ -248,10 +249,8 @@ def _speech(policy: FieldPolicy, tier: str, principal: Principal, in_force: InFo
     return Speech(tuple(branches), policy.uses)
 
 
-def _by_cedar(policy: FieldPolicy, rules: CedarRules, tier: str, principal: Principal) -> tuple[Branch, ...]:
-    from dictamesh.runtime.governance.cedar import judge  # noqa: PLC0415 - an extra that few meshes need
-
-    verdict = judge(rules, principal)
+def _by_engine(policy: FieldPolicy, rules: EngineRules, tier: str, principal: Principal) -> tuple[Branch, ...]:
+    verdict = judge(rules, principal).verdict
     if verdict is None or (verdict.effect is Effect.ALLOW and allow_is_silence(policy, tier)):
         return ()
     return (Branch(None, Outcome(verdict.effect, None, policy.policy, verdict.rule)),)

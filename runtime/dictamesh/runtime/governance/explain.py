@@ -10,10 +10,11 @@ from dictamesh.runtime.compile.plan import FieldPlan, Plan
 from dictamesh.runtime.governance.access import Access
 from dictamesh.runtime.governance.audiences import InForce, holds, in_force_on, misses, no_agreement
 from dictamesh.runtime.governance.decide import Decision, allow_is_silence, is_silenced
+from dictamesh.runtime.governance.engines import judge
 from dictamesh.runtime.governance.places import leaves, places
 from dictamesh.runtime.governance.principal import Principal
 from dictamesh.specs.expressions.tree import Expr, columns
-from dictamesh.specs.rules import Audience, CedarRules, Effect, FieldPolicy, FieldRule, RowPolicy, RowRule, Term
+from dictamesh.specs.rules import Audience, Effect, EngineRules, FieldPolicy, FieldRule, RowPolicy, RowRule, Term
 
 _CANNOT_OPEN = "the policy names neither tag, tier nor field, so it cannot open what is {}"
 
@@ -131,8 +132,8 @@ def _rows(asked: _Asked, address: str) -> Explanation:
 
 
 def _account(policy: FieldPolicy, tier: str, asked: _Asked) -> PolicyAccount:
-    if policy.cedar is not None:
-        return _cedar_account(policy, policy.cedar, tier, asked)
+    if policy.by is not None:
+        return _engine_account(policy, policy.by, tier, asked)
     rules = []
     ended = False
     for rule in policy.rules:
@@ -159,16 +160,15 @@ def _rule(rule: FieldRule, policy: FieldPolicy, tier: str, asked: _Asked, *, end
     return RuleAccount(rule.name, says, "speaks")
 
 
-def _cedar_account(policy: FieldPolicy, cedar: CedarRules, tier: str, asked: _Asked) -> PolicyAccount:
-    from dictamesh.runtime.governance.cedar import UNNAMED, judge  # noqa: PLC0415 - an extra that few meshes need
-
-    verdict = judge(cedar, asked.principal)
+def _engine_account(policy: FieldPolicy, rules: EngineRules, tier: str, asked: _Asked) -> PolicyAccount:
+    judgement = judge(rules, asked.principal)
+    verdict = judgement.verdict
     if verdict is None:
-        why = ("neither a permit nor a forbid of its text applies",)
-        return PolicyAccount(policy.policy, True, (RuleAccount(UNNAMED, "nothing", "not-meant", why),))
+        why = ("nothing in its text applies",)
+        return PolicyAccount(policy.policy, True, (RuleAccount(rules.engine, "nothing", "not-meant", why),))
     silent = verdict.effect is Effect.ALLOW and allow_is_silence(policy, tier)
     state: State = "silenced" if silent else "speaks"
-    because = (_CANNOT_OPEN.format(tier),) if silent else ()
+    because = (_CANNOT_OPEN.format(tier),) if silent else tuple(filter(None, [judgement.failure]))
     return PolicyAccount(policy.policy, silent, (RuleAccount(verdict.rule, verdict.effect.value, state, because),))
 
 

@@ -94,8 +94,9 @@ class Eraser:
             await self.ledger.append([entry])
         async with self.pool.transaction() as connection:
             await connection.execute(_LOCK, (token,))
-            destroyed = await destroy_key(connection, token, subject.kind)
             done = await self._withdrawn(connection, found, announcers)
+            # after the turns at the entities: whoever captures one of them has its turn, and may be making this key
+            destroyed = await destroy_key(connection, token, subject.kind)
             emptied = await self._emptied(connection, subject, found)
             receipts = tuple(self._receipts(found, done))
             if told:
@@ -169,6 +170,7 @@ class Eraser:
                 records=sum(len(each.records) for each in mine.values()),
                 source_records=sum(len(each.records) for each in held),
                 withdrawn=withdrawn,
+                regimes=tuple(sorted({name for address in mine for name in self.plan.regimes.get(address, ())})),
                 cache_keys=tuple(key for address, each in mine.items() for key in self._cache_keys(address, each)),
             )
 

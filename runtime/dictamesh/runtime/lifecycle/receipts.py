@@ -32,6 +32,7 @@ class Receipt:
     source_records: int
     withdrawn: Withdrawn
     cache_keys: tuple[str, ...]
+    regimes: tuple[str, ...] = ()  # what the entities concerned fall under
 
     @property
     def state(self) -> State:
@@ -52,6 +53,7 @@ class Receipt:
             "edgesClosed": self.withdrawn.edges,
             "eventsAppended": self.withdrawn.events,
             "cacheKeys": len(self.cache_keys),
+            "regimes": list(self.regimes),
         }
 
 
@@ -81,5 +83,6 @@ class Erased:
                 {**each.counts(), "deadline": entry.deadline.isoformat(), "dropFromCaches": list(each.cache_keys)}
                 for each in self.receipts
             ],
+            "regimes": sorted({name for each in self.receipts for name in each.regimes}),
             "certificate": [{name: row[name] for name in names} for row in self.certificate],
         }

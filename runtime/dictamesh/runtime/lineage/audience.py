@@ -60,7 +60,7 @@ def _by_tier(plan: Plan, tier: str) -> Clear:
 
 def _of(policy: FieldPolicy, plan: Plan, tier: str) -> Clear:
     """What one policy leaves: the audiences that it allows, and where it may be silent those of the tier."""
-    if policy.cedar is not None:
+    if policy.by is not None:
         return Clear(masking=True, who=f"whom policy {policy.policy} permits")
     allowed: list[str] = []
     withheld: list[str] = []

@@ -4,17 +4,26 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan, LinkPlan, Plan
+from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan, FlowPlan, LinkPlan, Plan
 from dictamesh.runtime.lineage.audience import Clear, clear_for
+from dictamesh.runtime.lineage.constants import without_constants
 from dictamesh.runtime.lineage.expressions import Path, reads
 from dictamesh.runtime.lineage.model import Edge, Graph, Kind, Node, Provenance, Subtype, graph, node
 from dictamesh.runtime.lineage.naming import Naming
 from dictamesh.runtime.lineage.sources import Origin, Sources
 from dictamesh.specs.expressions import text
 from dictamesh.specs.expressions.tree import Expr, columns
+from dictamesh.specs.manifest import Dataset
 
 _OWN = "self"
 _THROUGH = {"count": Subtype.AGGREGATION, "hmac": Subtype.TRANSFORMATION}
+_KINDS = {
+    "direct_copy": Subtype.IDENTITY,
+    "aggregation": Subtype.AGGREGATION,
+    "join": Subtype.JOIN,
+    "enrichment": Subtype.TRANSFORMATION,
+}
+"""Words of `lineage` in those of OpenLineage; the catalog leads back (`transformation_type`)."""
 
 
 def derive(plan: Plan, naming: Naming | None = None) -> Graph:
@@ -30,7 +39,7 @@ def derive_product(plan: Plan, product: str, naming: Naming | None = None) -> Gr
     derivation = _Derivation(plan, naming or Naming(plan))
     own = plan.products[product].entities
     edges = [edge for address in own for edge in derivation.entity(plan.entities[address])]
-    edges += (edge for edge in derivation.flows() if {edge.source.entity, edge.target.entity} & set(own))
+    edges += derivation.flows(frozenset(own))
     return graph(edges)
 
 
@@ -86,16 +95,43 @@ class _Derivation:
         for link in entity.links:
             yield from self._link(entity, link)
 
-    def flows(self) -> Iterator[Edge]:
-        """Fields that take their values from another product's, as the products declare."""
+    def flows(self, about: frozenset[str] | None = None) -> Iterator[Edge]:
+        """What products declare: fields made of another product's, and what no expression shows (GL-6).
+
+        `about` are the entities of which either end must be one; None: any.
+        """
         for flow in self.plan.flows:
-            source, target = self._address(flow.source), self._address(flow.target)
+            source, target = self._upstream(flow), self._downstream(flow)
             if source is None or target is None:
                 continue
-            masking = flow.through in {"hmac", "count"}
-            subtype = _THROUGH.get(flow.through or "", Subtype.IDENTITY)
-            yield Edge(source, target, subtype, flow.through or "", masking)
-            yield Edge(source.dataset, target.dataset, subtype, flow.through or "", masking)
+            if about is not None and not about & {source.entity, _entity_of(flow.target)}:
+                continue
+            masking = flow.through is not None
+            subtype = _THROUGH.get(flow.through or "") or _KINDS[flow.kind or "direct_copy"]
+            said = flow.expression or flow.description or flow.through or ""
+            told = (without_constants(flow.expression) if flow.expression else None) or flow.description
+            yield Edge(source, target, subtype, said, masking, told=told)
+            if source.dataset != target.dataset and (source.field or target.field):
+                # what joins into one field decides about no other of the rows
+                whole = Subtype.TRANSFORMATION if subtype is Subtype.JOIN and target.field else subtype
+                yield Edge(source.dataset, target.dataset, whole, said, masking, told=told)
+
+    def _upstream(self, flow: FlowPlan) -> Node | None:
+        if isinstance(flow.source, str):
+            return self._address(flow.source)
+        if flow.source.namespace is not None:
+            return node(Dataset(flow.source.namespace, flow.source.name), flow.source.field, Kind.COLUMN)
+        reader = self.plan.entities.get(_entity_of(flow.target))
+        return self._column(reader, flow.source.field, flow.source.name) if reader is not None else None
+
+    def _downstream(self, flow: FlowPlan) -> Node | None:
+        entity = self.plan.entities.get(_entity_of(flow.target))
+        if entity is None or not flow.column:
+            return self._address(flow.target)
+        return self._column(entity, flow.target[len(entity.address) + 1 :])
+
+    def _column(self, entity: EntityPlan, name: str, table: str | None = None) -> Node:
+        return node(self.places.naming.source(entity, table), name, Kind.COLUMN)
 
     def _address(self, address: str) -> Node | None:
         entity = self.plan.entities.get(_entity_of(address))

@@ -86,7 +86,7 @@ class Edge:
     """`source` goes into `target`.
 
     `description` is the expression in words of ours, or of the specs. `masking`: somebody gets something else than the
-    value; `audience` then says who gets the value in clear.
+    value; `audience` then says who gets the value in clear. `told` is what lineage events may say of it: no constant.
     """
 
     source: Node
@@ -96,6 +96,7 @@ class Edge:
     masking: bool = False
     audience: str | None = None
     provenance: Provenance = Provenance.DECLARED
+    told: str = ""
 
     @property
     def type(self) -> Type:

@@ -13,12 +13,14 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from dictamesh.connectors.sdk.protocol import Health, Status
-from dictamesh.runtime.bus.client import Admin, BusUnavailable
+from dictamesh.runtime.bus.admin import Admin
 from dictamesh.runtime.bus.messages import Outgoing, Rejected, outgoing
+from dictamesh.runtime.bus.refusals import BusUnavailable
 from dictamesh.runtime.bus.registry import RegistryRefused, RegistryUnavailable, SchemaRegistry
 from dictamesh.runtime.bus.relay import Relay
 from dictamesh.runtime.bus.schemas import Incompatible, Schemas
 from dictamesh.runtime.bus.settings import connection, producer
+from dictamesh.runtime.bus.tls import Fault, Unusable, files, trust
 from dictamesh.runtime.bus.topics import Wanted, compare, create, wanted_topics
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import Plan
@@ -28,6 +30,7 @@ from dictamesh.runtime.events.seal import Seal
 from dictamesh.runtime.mesh.bus_metrics import BusMetrics
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.references import Resolver
+from dictamesh.specs.model.events import Tls
 
 _LOG = logging.getLogger("dictamesh.bus")
 _AGAIN = (1.0, 30.0)  # seconds: the first pause, the longest
@@ -75,7 +78,7 @@ class Publishing:
         except RegistryUnavailable as error:
             _LOG.warning("the schema registry cannot be asked; the relay waits for it", extra={"reason": str(error)})
         except RegistryRefused as refused:
-            raise StartFailed(str(refused), "see events.registry: its address, username and password") from None
+            raise StartFailed(str(refused), refused.fault.cure) from None
         except Incompatible as found:
             raise incompatible(found) from None
         finally:
@@ -104,7 +107,9 @@ class Publishing:
 
     async def health(self) -> Health:
         """Whether the bus takes what the log holds."""
-        return Health(Status.HEALTHY if self.told.reason is None else Status.DEGRADED)
+        if self.told.reason is None:
+            return Health(Status.HEALTHY)
+        return Health(Status.DEGRADED, "" if self.told.fault is None else str(self.told.fault))
 
     async def _work(self, reached: Reached) -> None:
         self._ways = {}
@@ -136,8 +141,10 @@ class Publishing:
                     await reached.schemas.register(reached.topics)
                 break
             except BusUnavailable as error:
-                self._waits("broker", error)
-            except (RegistryUnavailable, RegistryRefused) as error:
+                self._waits("refused" if error.refused else "broker", error, error.fault)
+            except RegistryRefused as error:
+                self._waits("registry", error, error.fault)
+            except RegistryUnavailable as error:
                 self._waits("registry", error)
             except Incompatible as error:
                 self._waits("schema", error)
@@ -147,16 +154,17 @@ class Publishing:
         self._ways = ways_of(reached)
         _LOG.info("bus ready", extra={"count": len(self._ways)})
 
-    def _waits(self, reason: str, error: Exception) -> None:
-        self.told.waiting(reason)
+    def _waits(self, reason: str, error: Exception, fault: Fault | None = None) -> None:
+        self.told.waiting(reason, fault)
         _LOG.warning("nothing is published for now", extra={"reason": str(error)})
 
     async def _make(self, reached: Reached) -> None:
-        missing, drift = await compare(reached.admin, reached.topics)
-        made = await create(reached.admin, missing)
+        found = await compare(reached.admin, reached.topics)
+        made = await create(reached.admin, found.missing)
         if made:
             _LOG.info("topics were made", extra={"count": len(made)})
-        self.told.drifted(reached.topics, drift)
+        self.told.drifted(reached.topics, found.drift)
+        self.told.hidden(len(found.hidden))
 
     async def _look(self, reached: Reached) -> None:
         while True:
@@ -188,6 +196,8 @@ def reach(plan: Plan, resolver: Resolver) -> Reached | None:
     try:
         admin = Admin(settings)
     except BusUnavailable as error:
+        if error.fault is not None:
+            raise StartFailed(str(error.fault), error.cure) from None
         raise StartFailed(
             f"events.kafka cannot be used ({error.code})",
             "see its bootstrap, sasl and tls, and that its files are there",
@@ -201,11 +211,17 @@ def registry_of(plan: Plan, resolver: Resolver) -> SchemaRegistry | None:
     if declared is None:
         return None
     place = "events.registry"
+    named = files(declared.tls or Tls(), resolver.text, resolver.folder, f"{place}.tls")
+    try:
+        trusted = trust(named) if declared.tls is not None else None
+    except Unusable as found:
+        raise StartFailed(str(found.fault), found.fault.cure) from None
     return SchemaRegistry(
         resolver.text(declared.url, f"{place}.url"),
         declared.timeout,
         None if declared.username is None else resolver.text(declared.username, f"{place}.username"),
         None if declared.password is None else resolver.text(declared.password, f"{place}.password"),
+        trusted,
     )
 
 

@@ -181,7 +181,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "sink": ("http", "file", "catalog"),
     "transport": ("ws", "sse"),
     "group": ("metadata-catalog-consumer", "hooks"),
-    "reason": ("registry", "schema", "broker", "topic"),
+    "reason": ("registry", "schema", "broker", "topic", "refused"),
     "to_state": ("closed", "half-open", "open"),
 }
 

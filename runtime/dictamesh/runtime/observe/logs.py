@@ -26,7 +26,7 @@ from dictamesh.runtime.observe.trace import CURRENT
 FIELDS = (
     "entity", "entity_type", "product", "server", "connector", "operation", "code", "outcome", "state", "reason",
     "check", "file", "plan_hash", "version", "port", "signal", "count", "rows", "attempt", "duration_ms", "fault",
-    "sqlstate", "error_type", "cause_type", "place", "topic",
+    "sqlstate", "error_type", "cause_type", "place", "topic", "engine",
 )  # fmt: skip
 LIBRARIES = ("aiohttp", "asyncio", "psycopg", "psycopg.pool", "duckdb", "graphql", "pybreaker", "py.warnings")
 _LONGEST = 200

@@ -6,7 +6,16 @@ from dictamesh.specs.model.contract import Contract
 from dictamesh.specs.model.mesh import Gateway, Jwt, Limits, Mesh, Runtime, Security
 from dictamesh.specs.model.odcs import Quality, SlaProperty
 from dictamesh.specs.model.policy import Mask, Match, Policy, PolicyTest, Row, Rule
-from dictamesh.specs.model.product import Entity, EntitySource, Input, Product, Property, Relation
+from dictamesh.specs.model.product import (
+    Entity,
+    EntitySource,
+    Input,
+    LineageEntry,
+    LineageSource,
+    Product,
+    Property,
+    Relation,
+)
 from dictamesh.specs.model.taxonomy import Tag, Taxonomy
 
 __all__ = [
@@ -18,6 +27,8 @@ __all__ = [
     "Input",
     "Jwt",
     "Limits",
+    "LineageEntry",
+    "LineageSource",
     "Mask",
     "Match",
     "Mesh",

@@ -27,6 +27,12 @@ _PARTIES = {
     "purposes": "Purposes of which the consumer states one; absent: any or none.",
     "claims": "Values of which the consumer's claim has one.",
 }
+_FLOWING = {
+    "through": "What breaks the flow of tags: hmac by a key that this mesh does not hold, or count.",
+    "key": "hmac: the name of the key, which must not be one of `security.keys`.",
+    "description": "What happens on the way, in words.",
+    "declassify": "Why the field is protected less than what it is made of; `diff` tells the privacy office.",
+}
 _SELECTOR = {"tiers": "Tiers of fields."}
 
 DOCS: Mapping[str, Mapping[str, str]] = {
@@ -165,11 +171,19 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "reason": "Why less protection is enough, for whoever reviews it.",
         "approver": "Who approved it.",
     },
-    "Input": {
-        "through": "What breaks the flow of tags: hmac by a key that this mesh does not hold, or count.",
-        "key": "hmac: the name of the key, which must not be one of `security.keys`.",
-        "description": "What happens on the way, in words.",
-        "declassify": "Why the field is protected less than what it is made of; `diff` tells the privacy office.",
+    "Input": _FLOWING,
+    "LineageEntry": {
+        **_FLOWING,
+        "kind": "What happens on the way, in the catalog's words.",
+        "expression": "What makes the value, in the language of whoever does it; told, never run.",
+    },
+    "LineageSource": {
+        "table": "Another table of the server that the entity is read from, by its physical name.",
+        "namespace": "The namespace of the dataset, as OpenLineage names it: `s3://lake`.",
+        "name": "The name of the dataset in its namespace: `raw/invoices`.",
+        "field": "A field of it; absent: the dataset as a whole.",
+        "classification": "The tier that it is known to have; absent: public.",
+        "tags": "What it is known to hold, by tags of the taxonomy.",
     },
     "GraphqlNames": {"plural": "The root field of many rows.", "singular": "The root field of one row."},
     "Changes": {
@@ -225,6 +239,7 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "url": "Its address.",
         "username": "A user, where it asks for one.",
         "password": "The user's password, by reference.",
+        "tls": "How its certificate is verified, and ours where it asks for one; absent: authorities of the system.",
         "compatibility": "What a new schema of a topic is held against.",
         "timeout": "How long it may take to answer.",
     },
@@ -251,8 +266,9 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "match": "What it binds to.",
         "rules": "Rules for fields; the first that applies to the caller speaks.",
         "rows": "Rules for rows; the first that applies says which exist for the caller.",
-        "engine": "Who decides on fields: the rules, or a text in Cedar (allow and deny only).",
-        "cedar": "With `engine: cedar`: permit and forbid policies in Cedar; where none applies the policy is silent.",
+        "engine": "Who decides on fields: the rules, or an engine by its text (allow and deny only).",
+        "text": "What the engine decides by, in its own language; where nothing in it applies the policy is silent.",
+        "cedar": "An older word for `text` with `engine: cedar`: permit and forbid policies in Cedar.",
         "onUse": "What callers for whom a field is not clear may still do with it.",
         "tests": "Tests that `validate` runs.",
     },
@@ -315,9 +331,11 @@ DOCS: Mapping[str, Mapping[str, str]] = {
         "value": "What is served.",
         "row": "Whether the row exists for the caller.",
     },
+    "Taxonomy": {"regimes": "Further regimes that tags and products may name."},
     "Tag": {
         "description": "What the tag means.",
         "children": "Tags below this one.",
+        "regimes": "Regimes that data under this tag falls under: GDPR, CCPA, HIPAA, SOC2, PCI, or one of yours.",
         "names": "Names of columns that this tag is for: `patient no` is `patient_no`, `patientNo` and `PATIENT-NO`.",
         "patterns": "RE2 patterns of values that this tag is for; one has to match a value as a whole.",
     },

@@ -26,8 +26,8 @@ _PROPERTY = {
     "unique": ODCS,
     "partitioned": ODCS,
     "partitionKeyPosition": ODCS,
-    "transformSourceObjects": ODCS,
-    "transformDescription": "What the expression does, in words.",
+    "transformSourceObjects": "What it is made of; entries written `product#Entity.field` count as `inputs`.",
+    "transformDescription": "What the expression, or whatever makes it of `transformSourceObjects`, does, in words.",
     "relationships": ODCS,
 }
 _ENTITY = {
@@ -63,6 +63,7 @@ CONTRACTS: Mapping[str, Mapping[str, str]] = {
         "source": "The server, and by entity how it is read.",
         "relations": "Relations from entities of this product.",
         "inputs": "What its fields are made of in other products; tags and tiers flow along.",
+        "lineage": "Where values come from, as far as no expression shows it; tags and tiers flow along.",
         "graphql": "Names of root fields, by entity.",
         "cache": "How long rows may be kept.",
         "notPersonal": "Fields and declared columns that look like personal data and are none, each with the reason: "

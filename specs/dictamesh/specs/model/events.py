@@ -165,6 +165,7 @@ class Registry(Part):
     url: str
     username: str | None = None
     password: Annotated[str, SecretMark()] | None = None
+    tls: Tls | None = None
     compatibility: Literal["BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FULL", "NONE"] = "BACKWARD"
     timeout: PositiveDuration = 5.0
 

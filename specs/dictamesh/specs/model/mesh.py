@@ -89,6 +89,9 @@ class Subscriptions(Part):
     """Subscriptions of the GraphQL endpoint, over WebSocket and as server-sent events."""
 
     max: Annotated[int, Field(ge=0, description="subscriptions of one process at most; 0: none")] = 1000
+    per_caller: Annotated[
+        int, Field(ge=1, description="subscriptions of one caller at most, and WebSockets; strangers are one caller")
+    ] = 500
     per_connection: Annotated[int, Field(ge=1, le=1000, description="operations of one WebSocket at most")] = 20
     keep_alive: Annotated[PositiveDuration, Field(description="how often a quiet connection is written to")] = 15.0
     patience: Annotated[

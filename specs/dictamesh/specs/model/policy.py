@@ -10,6 +10,7 @@ from dictamesh.specs.model.parts import ApiVersion, Listed, OneOrMany, Part, Slu
 
 EffectName = Literal["allow", "mask", "deny"]
 MaskName = Literal["redact", "nullify", "partial", "hmac", "token", "generalise", "truncate-date"]
+LONGEST_TEXT = 16_384  # characters of a text that an engine reads
 DateUnit = Literal["year", "quarter", "month", "week", "day", "hour"]
 
 
@@ -126,9 +127,20 @@ class Policy(Part):
     owner: str
     description: str = ""
     match: Match
-    engine: Literal["rules", "cedar"] = "rules"
+    engine: Annotated[Slug, Field(description="rules, cedar, or an engine that is installed")] = "rules"
     rules: Annotated[tuple[Rule, ...], Listed] = ()
-    cedar: Annotated[str, Field(max_length=16_384)] | None = None
+    text: Annotated[str, Field(max_length=LONGEST_TEXT)] | None = None
+    cedar: Annotated[str, Field(max_length=LONGEST_TEXT)] | None = None
     rows: Annotated[tuple[Row, ...], Listed] = ()
     on_use: OnUse = OnUse()
     tests: Annotated[tuple[PolicyTest, ...], Listed] = ()
+
+    @property
+    def text_key(self) -> str:
+        """Where the text of the engine stands."""
+        return "cedar" if self.engine == "cedar" and self.text is None else "text"
+
+    @property
+    def decides_by(self) -> str | None:
+        """The text that the engine is asked by."""
+        return self.cedar if self.text_key == "cedar" else self.text

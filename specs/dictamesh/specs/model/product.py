@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`kind: DataProduct`: the words of the Open Data Contract Standard v3.1, plus runtime keys at the top level."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from dictamesh.specs.model.contract import Contract, ContractElement, ContractEntity, ContractProperty, ContractServer
 from dictamesh.specs.model.events import Changes
@@ -17,6 +17,7 @@ from dictamesh.specs.model.parts import (
     PositiveDuration,
     Reason,
     Slug,
+    listed,
 )
 
 
@@ -105,7 +106,16 @@ class Declassify(Part):
     approver: str
 
 
-class Input(Part):
+class Flowing(Part):
+    """What inputs and lineage share: protection flows along, unless what it went `through` breaks the flow."""
+
+    through: Literal["hmac", "count"] | None = None
+    key: str | None = None
+    declassify: Declassify | None = None
+    description: str = ""
+
+
+class Input(Flowing):
     """An input port: fields that a field of this product is made of, elsewhere in the mesh.
 
     The field carries their tags and the highest of their tiers, unless what it went `through` breaks the flow.
@@ -113,10 +123,44 @@ class Input(Part):
 
     from_: OneOrMany = Field(alias="from", description="product#Entity.field, Entity.field of this product, or a list")
     to: Annotated[str, Field(description="Entity.field of this product")]
-    through: Literal["hmac", "count"] | None = None
-    key: str | None = None
-    declassify: Declassify | None = None
-    description: str = ""
+
+
+class LineageSource(Part):
+    """A dataset that no product serves, or one field of it: by `table`, or by OpenLineage's `namespace` and `name`.
+
+    `classification` and `tags` are what it is known to hold; they flow along as those of a field do.
+    """
+
+    table: Annotated[str | None, Field(min_length=1, max_length=1024)] = None
+    namespace: Annotated[str | None, Field(min_length=1, max_length=1024)] = None
+    name: Annotated[str | None, Field(min_length=1, max_length=1024)] = None
+    field: Annotated[str | None, Field(min_length=1, max_length=1024)] = None
+    classification: str | None = None
+    tags: Names = ()
+
+
+def _one_or_many(value: Any) -> Any:
+    return (value,) if isinstance(value, str | dict) else listed(value)
+
+
+class LineageEntry(Flowing):
+    """Lineage that no expression shows: who fills a column, or what happens inside a source (GL-6)."""
+
+    to: Annotated[str, Field(description="Entity.field of this product, Entity.column of its source, or Entity")]
+    from_: Annotated[
+        tuple[str | LineageSource, ...],
+        BeforeValidator(_one_or_many, json_schema_input_type=str | LineageSource | list[str | LineageSource]),
+        Field(min_length=1, max_length=1000),
+    ] = Field(alias="from", description="product#Entity.field, product#Entity, a dataset, or a list")
+    kind: Literal["direct_copy", "aggregation", "join", "enrichment"] | None = Field(
+        default=None, description="absent: enrichment with an expression, else direct_copy"
+    )
+    expression: Annotated[str | None, Field(min_length=1, max_length=4096)] = None
+
+    @property
+    def transformation(self) -> str:
+        """The kind, spelled out."""
+        return self.kind or ("enrichment" if self.expression else "direct_copy")
 
 
 class GraphqlNames(Part):
@@ -163,6 +207,9 @@ class Product(Contract):
     source: ProductSource
     relations: Annotated[tuple[Relation, ...], Listed] = ()
     inputs: Annotated[tuple[Input, ...], Listed] = Field(default=(), description="what it is made of in other products")
+    lineage: Annotated[tuple[LineageEntry, ...], Listed] = Field(
+        default=(), description="where values come from, as far as no expression shows it"
+    )
     graphql: dict[str, GraphqlNames] = {}
     output: dict[str, Output] = Field(default={}, description="output ports by entity")
     subjects: dict[str, OneOrMany] = Field(

@@ -9,6 +9,8 @@ from dictamesh.specs.model.parts import ApiVersion, Listed, Names, Part
 from dictamesh.specs.pii import KindName
 
 TIERS = ("public", "internal", "confidential", "restricted")
+REGIMES = ("CCPA", "GDPR", "HIPAA", "PCI", "SOC2")
+"""Regimes that need no declaration."""
 
 
 class Tag(Part):
@@ -17,6 +19,7 @@ class Tag(Part):
     description: str = ""
     pii: Annotated[bool, Field(description="whether data under this tag is personal; its children inherit it")] = False
     children: Names = ()
+    regimes: Annotated[Names, Field(description="its children inherit them")] = ()
     detects: Annotated[
         tuple[KindName, ...], Listed, Field(description="kinds of personal data that `scan` proposes this tag for")
     ] = ()
@@ -34,4 +37,7 @@ class Taxonomy(Part):
         Listed,
         Field(description="rising order; a field without one is served as restricted"),
     ] = ("public", "internal", "confidential", "restricted")
+    regimes: Annotated[
+        dict[str, str], Field(description="beside CCPA, GDPR, HIPAA, PCI and SOC2; name: what it is")
+    ] = {}
     tags: Annotated[dict[str, Tag], Field(description="dotted names; a child lies below its parent's name")] = {}

@@ -73,9 +73,11 @@ def check_events(mesh: Declared[Mesh], entities: Mapping[str, ResolvedEntity], f
     if kafka is not None and kafka.replication is not None and (kafka.min_in_sync or 1) > kafka.replication:
         message = f"{kafka.min_in_sync} replicas have to be in sync, and there are {kafka.replication} of a topic"
         findings.error("DM146", site / "kafka" / "minInSync", message, "Lower 'minInSync', or raise 'replication'.")
-    if kafka is not None and kafka.tls is not None and (kafka.tls.certificate is None) != (kafka.tls.key is None):
-        message = "a certificate and its key go together"
-        findings.error("DM146", (site / "kafka" / "tls").key_span, message, "Name both files, or none.")
+    for name, section in (("kafka", kafka), ("registry", events.registry)):
+        tls = section.tls if section is not None else None
+        if tls is not None and (tls.certificate is None) != (tls.key is None):
+            message = "a certificate and its key go together"
+            findings.error("DM146", (site / name / "tls").key_span, message, "Name both files, or none.")
 
 
 def cursor_column(source: Source, fields: Mapping[str, Any], name: str) -> SourceColumn | None:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 from dictamesh.specs.diagnostics import Findings
 from dictamesh.specs.documents import Site
+from dictamesh.specs.engines.protocol import Compiled
 from dictamesh.specs.expressions.tree import Expr
 from dictamesh.specs.model import Mask, Mesh, Policy, Rule
 from dictamesh.specs.model.policy import Row, Selector
 from dictamesh.specs.resolve.agreements import audience, check_named, warn_unagreed
-from dictamesh.specs.resolve.cedar import cedar_audiences, cedar_schema, check_cedar
+from dictamesh.specs.resolve.engines import check_engine, scope_of
 from dictamesh.specs.resolve.masks import made_for, mask_fits, mask_rule, same_for_all
 from dictamesh.specs.resolve.matching import Known, by_name, check_selector, matched, matched_entities
 from dictamesh.specs.resolve.rule_checks import check_conditions, check_effect
@@ -18,12 +19,12 @@ from dictamesh.specs.resolve.scopes import Conditions
 from dictamesh.specs.resolve.sensitivity import rank
 from dictamesh.specs.resolved import Declared, Field, ResolvedEntity
 from dictamesh.specs.rules import (
-    CedarResource,
-    CedarRules,
     Effect,
+    EngineRules,
     FieldPolicy,
     FieldRule,
     MaskRule,
+    Resource,
     RowPolicy,
     RowRule,
     RuleTable,
@@ -67,7 +68,7 @@ def _bind(declared: Declared[Policy], binder: Binder) -> None:
     check_selector(policy.match, site / "match", binder.known, findings, sound=sound)
     sound = sound and bool(policy.match.model_fields_set)
     unsaid = declared.sound(site / "rules") and declared.sound(site / "rows")
-    by_cedar = check_cedar(policy, site, binder.mesh, binder.known, findings)
+    decides = check_engine(policy, site, binder.mesh, binder.known, findings)
     if not policy.rules and not policy.rows and policy.engine == "rules" and unsaid:
         findings.error("DM403", site / "name", f"policy '{policy.name}' says nothing", "Give it 'rules' or 'rows'.")
     check_conditions(policy.rules, site / "rules", binder.mesh, findings)
@@ -76,8 +77,8 @@ def _bind(declared: Declared[Policy], binder: Binder) -> None:
         check_named(entries, site / key, binder.known, findings)
     for index, rule in enumerate(policy.rules):
         check_effect(rule, site / "rules" / index, declared, binder.mesh, findings)
-    if by_cedar and sound:
-        _bind_cedar(policy, site, binder)
+    if decides is not None and sound:
+        _bind_engine(policy, decides, site, binder)
     elif policy.rules and sound:
         _bind_fields(policy, site, binder)
     if policy.rows and sound:
@@ -105,18 +106,16 @@ def _bind_fields(policy: Policy, site: Site, binder: Binder) -> None:
         _warn_silent(policy, [each for _, each in pairs if rank(each.tier) >= SENSITIVE], site, binder)
 
 
-def _bind_cedar(policy: Policy, site: Site, binder: Binder) -> None:
-    pairs, text = list(matched(policy.match, binder.known)), policy.cedar or ""
+def _bind_engine(policy: Policy, made: Compiled, site: Site, binder: Binder) -> None:
+    pairs, text = list(matched(policy.match, binder.known)), policy.decides_by or ""
     if not pairs:
         _warn_idle(policy, site, "field", binder)
-    schema, audiences = cedar_schema(binder.mesh.model), cedar_audiences(text)
+    scope = scope_of(binder.mesh.model, binder.known)
     uses = frozenset(use for use, said in policy.on_use if said == "allow")
     for entity, each in pairs:
         name = each.address.removeprefix(f"{entity.address}.")
-        resource = CedarResource(
-            each.address, entity.address, entity.product.name, name, each.tier, each.tags, each.pii
-        )
-        rules = CedarRules(text, schema, resource, audiences)
+        resource = Resource(each.address, entity.address, entity.product.name, name, each.tier, each.tags, each.pii)
+        rules = EngineRules(policy.engine, text, scope, resource, made.audiences)
         bound = FieldPolicy(policy.name, (), by_name(policy.match), uses, rules)
         binder.fields.setdefault(each.address, []).append(bound)
 

@@ -8,6 +8,7 @@ from dictamesh.specs.documents import Site
 from dictamesh.specs.model import Taxonomy
 from dictamesh.specs.model.taxonomy import TIERS
 from dictamesh.specs.pii import PatternProblem, compile_pattern, joined, too_wide
+from dictamesh.specs.resolve.regimes import check_tag_regimes
 from dictamesh.specs.resolve.sensitivity import covers
 from dictamesh.specs.resolved import Declared
 
@@ -31,6 +32,7 @@ def check_taxonomy(taxonomy: Declared[Taxonomy], findings: Findings) -> None:
                 at = place / "children" / index
                 findings.error("DM104", at, f"'{child}' is no name for a tag", "Write words with dots between.")
     _check_detection(model, site, findings)
+    check_tag_regimes(taxonomy, findings)
     for name, tag in model.tags.items():
         for index, child in enumerate(tag.children):
             full = f"{name}.{child}"

@@ -22,6 +22,7 @@ from dictamesh.specs.resolve.matching import known
 from dictamesh.specs.resolve.mesh import check_mesh
 from dictamesh.specs.resolve.naming import check_names
 from dictamesh.specs.resolve.policies import bind_policies
+from dictamesh.specs.resolve.regimes import resolve_regimes
 from dictamesh.specs.resolve.scopes import Conditions, claim_types
 from dictamesh.specs.resolve.sealed import check_sealed
 from dictamesh.specs.resolve.secrets import check_references, check_secrets
@@ -87,7 +88,8 @@ def _specs(loaded: Loaded, manifests: Manifests, findings: Findings) -> Specs | 
     entities = _entities(mesh, products, manifests, words, findings)
     complete = not lost and _all_read([*products, *contracts], "DataProduct", loaded)
     links = resolve_links(products.values(), entities, findings, complete=complete, contracts=contracts)
-    flows = resolve_flows(products.values(), entities, mesh, findings, complete=complete)
+    flows = resolve_flows(products.values(), entities, mesh, words, findings, complete=complete)
+    regimes = resolve_regimes(products.values(), contracts.values(), entities, taxonomy, findings)
     check_names(entities, links, findings)
     check_subjects(products.values(), entities, findings)
     check_sealed(entities, findings)
@@ -100,7 +102,9 @@ def _specs(loaded: Loaded, manifests: Manifests, findings: Findings) -> Specs | 
     everything = known(words, names, entities, agreements, complete=complete)
     rules = bind_policies(policies.values(), mesh, everything, conditions, findings)
     check_tests(policies.values(), everything, mesh, findings)
-    return Specs(mesh, taxonomy, products, policies, agreements, entities, links, flows, rules, words.pii, contracts)
+    return Specs(
+        mesh, taxonomy, products, policies, agreements, entities, links, flows, rules, words.pii, contracts, regimes
+    )
 
 
 def _all_read(found: Sized, kind: str, loaded: Loaded) -> bool:

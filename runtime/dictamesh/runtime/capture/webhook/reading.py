@@ -7,13 +7,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import orjson
-
 from dictamesh.connectors.rows import follow
 from dictamesh.runtime.adapters.cells import Invalid
 from dictamesh.runtime.adapters.convert import Reading, converter
 from dictamesh.runtime.adapters.mapping import reading
 from dictamesh.runtime.capture.contract import Bad, Seen
+from dictamesh.runtime.capture.packing import packed
 from dictamesh.runtime.capture.payload import Undecodable, parsed, told
 from dictamesh.runtime.capture.webhook.known import Mark
 from dictamesh.runtime.capture.webhook.signature import Claim, Headers
@@ -68,7 +67,7 @@ class Reader:
             event_id=str(delivery_event(self.entity.address, ids[0])) if ids else None,
             traceparent=traceparent,
         )
-        key = orjson.dumps([found.columns.get(name) for name in self.entity.source.key], default=str)
+        key = packed(Seen(columns={name: found.columns.get(name) for name in self.entity.source.key}))
         record = self.seal.fingerprint(self.entity.address.encode(), key)
         if grown is None:
             return Delivery(seen, Mark(ids, record))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lineage of a plan written into the catalog; what it no longer says becomes history (GL-6)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,9 +11,12 @@ from psycopg.rows import TupleRow
 
 from dictamesh.runtime.catalog.data_lineage.keys import key_of, node_key
 from dictamesh.runtime.catalog.pool import Pool
-from dictamesh.runtime.compile.plan import Plan
+from dictamesh.runtime.compile.plan import FlowPlan, Plan
 from dictamesh.runtime.lineage.model import Edge, Graph, Kind, Node
+from dictamesh.specs.resolved import DatasetField
 
+Foreign = frozenset[tuple[str, str]]
+"""Datasets outside the mesh, by namespace and name."""
 R = TypeVar("R")
 
 # Replicas register one after another, as with the rest of the catalog.
@@ -80,7 +83,8 @@ class LineageRows:
 def lineage_rows(plan: Plan, graph: Graph) -> LineageRows:
     """Return what the catalog is to hold of a plan's lineage."""
     nodes = tuple(_node(each, readers) for each, readers in _with_readers(graph))
-    edges = tuple(_edge(plan, edge) for edge in graph.edges)
+    foreign = frozenset(_foreign(plan.flows))
+    edges = tuple(_edge(plan, edge, foreign) for edge in graph.edges)
     said = [each["facts_key"] for each in nodes], [each["edge_key"] for each in edges]
     return LineageRows(plan.name, nodes, edges, key_of(*said))
 
@@ -130,8 +134,23 @@ def _with_readers(graph: Graph) -> Iterator[tuple[Node, tuple[str, ...]]]:
         if edge.source.kind is Kind.COLUMN and edge.target.entity is not None:
             for at in {edge.source, edge.source.dataset}:
                 readers.setdefault(at, set()).add(_type(edge.target.entity))
+    _through_columns(graph, readers)
     for each in dict.fromkeys(each for node in graph.nodes for each in (node.dataset, node)):
         yield each, tuple(sorted(readers.get(each, ())))
+
+
+def _through_columns(graph: Graph, readers: dict[Node, set[str]]) -> None:
+    """Add whoever reads a column to the readers of what is declared to fill it."""
+    between = [edge for edge in graph.edges if edge.source.kind is edge.target.kind is Kind.COLUMN]
+    grown = True
+    while grown:
+        grown = False
+        for edge in between:
+            theirs = readers.get(edge.target) or readers.get(edge.target.dataset, set())
+            for at in {edge.source, edge.source.dataset}:
+                own = readers.setdefault(at, set())
+                grown |= not theirs <= own
+                own |= theirs
 
 
 def _node(node: Node, readers: tuple[str, ...]) -> dict[str, Any]:
@@ -151,8 +170,16 @@ def _node(node: Node, readers: tuple[str, ...]) -> dict[str, Any]:
     return {**facts, "facts_key": key_of(*facts.values())}
 
 
-def _edge(plan: Plan, edge: Edge) -> dict[str, Any]:
-    ends = {name: _end(plan, edge, node) for name, node in (("upstream", edge.source), ("downstream", edge.target))}
+def _foreign(flows: Iterable[FlowPlan]) -> Iterator[tuple[str, str]]:
+    for each in flows:
+        if isinstance(each.source, DatasetField) and each.source.namespace is not None:
+            yield each.source.namespace, each.source.name
+
+
+def _edge(plan: Plan, edge: Edge, foreign: Foreign) -> dict[str, Any]:
+    ends = {
+        name: _end(plan, edge, node, foreign) for name, node in (("upstream", edge.source), ("downstream", edge.target))
+    }
     said = {
         "type": edge.type.value,
         "subtype": edge.subtype.value,
@@ -170,11 +197,12 @@ def _edge(plan: Plan, edge: Edge) -> dict[str, Any]:
     }
 
 
-def _end(plan: Plan, edge: Edge, node: Node) -> Mapping[str, Any]:
+def _end(plan: Plan, edge: Edge, node: Node, foreign: Foreign) -> Mapping[str, Any]:
     """One end of an edge: its key, the row of the catalog that it belongs to, and the system that it lies in."""
     key = node_key(node.namespace, node.name, node.field)
     if node.kind is Kind.COLUMN:
-        reader = plan.entities.get(edge.target.entity or "")
+        known = (node.namespace, node.name) not in foreign
+        reader = plan.entities.get(edge.target.entity or "") if known else None
         return {"key": key, "entity": None, "source": None, "system": reader.server if reader else node.namespace}
     entity = plan.entities.get(node.entity or "")
     if entity is None:

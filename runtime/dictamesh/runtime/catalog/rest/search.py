@@ -33,6 +33,7 @@ ROUTES = (
             text("status", "Only these states of a product.").repeated(),
             choice("pii", "With, or without, personal data.", ("true", "false")).repeated(),
             text("tag", "Only what bears one of these tags, or one below it.").repeated(),
+            text("regime", "Only what falls under one of these regimes, such as GDPR.").repeated(),
             *page(furthest=FURTHEST),
         ),
     ),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Routes as aiohttp serves them, and the one middleware that turns every failure into the body of MC-13."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
@@ -23,6 +24,7 @@ from dictamesh.runtime.observe.faults import exception_fields
 
 _LOG = logging.getLogger("dictamesh.catalog")
 LARGEST_BODY = 100_000  # bytes
+PATIENCE = 30.0  # seconds for one body
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 _FAULT = TypeAdapter(FaultBody)
 
@@ -156,8 +158,11 @@ async def _body(kind: type[BaseModel] | AnyJson, request: web.Request) -> Any:
 async def _bytes(request: web.Request, most: int) -> bytes:
     body = bytearray()
     try:
-        while len(body) <= most and (chunk := await request.content.readany()):
-            body += chunk
+        async with asyncio.timeout(PATIENCE):
+            while len(body) <= most and (chunk := await request.content.readany()):
+                body += chunk
+    except TimeoutError:
+        raise RequestRefused("INVALID_REQUEST", "the body did not arrive in time", status=408) from None
     except web.RequestPayloadError:
         raise RequestRefused("INVALID_REQUEST", "the body cannot be read", field="body") from None
     if len(body) > most:

@@ -34,6 +34,7 @@ class Document:
     description: str
     words: str
     near_words: str
+    regimes: tuple[str, ...] = ()
 
 
 def documents(plan: Plan) -> tuple[Document, ...]:
@@ -43,8 +44,8 @@ def documents(plan: Plan) -> tuple[Document, ...]:
         entities = [plan.entities[address] for address in product.entities]
         found.append(_product(name, product, entities))
         for entity in entities:
-            found.append(_entity(entity, product))
-            found += (_field(each, entity, product) for each in _all(entity.fields))
+            found.append(_entity(entity, product, plan.regimes.get(entity.address, ())))
+            found += (_field(each, entity, product, plan.regimes.get(each.address, ())) for each in _all(entity.fields))
             found += _relations(entity, product, plan)
     return tuple(found)
 
@@ -98,7 +99,7 @@ def _product(name: str, product: ProductPlan, entities: list[EntityPlan]) -> Doc
     )
 
 
-def _entity(entity: EntityPlan, product: ProductPlan) -> Document:
+def _entity(entity: EntityPlan, product: ProductPlan, regimes: tuple[str, ...]) -> Document:
     tags = {tag for each in _all(entity.fields) for tag in each.tags}
     return Document(
         "entity",
@@ -115,12 +116,19 @@ def _entity(entity: EntityPlan, product: ProductPlan) -> Document:
         entity.description[:LONGEST_TEXT],
         spoken(entity.name, entity.singular, entity.plural),
         spoken(
-            product.name, product.domain or "", product.owner or "", entity.server, entity.topic.name, *sorted(tags)
+            product.name,
+            product.domain or "",
+            product.owner or "",
+            entity.server,
+            entity.topic.name,
+            *sorted(tags),
+            *regimes,
         ),
+        regimes,
     )
 
 
-def _field(field: FieldPlan, entity: EntityPlan, product: ProductPlan) -> Document:
+def _field(field: FieldPlan, entity: EntityPlan, product: ProductPlan, regimes: tuple[str, ...]) -> Document:
     return Document(
         "field",
         field.address,
@@ -135,7 +143,8 @@ def _field(field: FieldPlan, entity: EntityPlan, product: ProductPlan) -> Docume
         _with_those_above(field.tags),
         field.description[:LONGEST_TEXT],
         spoken(field.name),
-        spoken(entity.name, product.name, product.domain or "", product.owner or "", *field.tags),
+        spoken(entity.name, product.name, product.domain or "", product.owner or "", *field.tags, *regimes),
+        regimes,
     )
 
 

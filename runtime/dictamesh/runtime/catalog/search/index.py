@@ -13,23 +13,23 @@ from dictamesh.runtime.catalog.search.documents import Document
 _WRITE = b"""
 INSERT INTO dictamesh_search_documents AS d
     (mesh, kind, address, name, product, entity_types, domain, owner, classification, status, pii, tags, description,
-     words, near_words)
+     words, near_words, regimes)
 SELECT %(mesh)s, kind, address, name, product, entity_types, domain, owner, classification, status, pii, tags,
-       description, words, near_words
+       description, words, near_words, regimes
   FROM jsonb_to_recordset(%(documents)s::jsonb) AS r (kind text, address text, name text, product text,
        entity_types text[], domain text, owner text, classification text, status text, pii boolean, tags text[],
-       description text, words text, near_words text)
+       description text, words text, near_words text, regimes text[])
     ON CONFLICT ON CONSTRAINT pk_dictamesh_search_documents DO UPDATE
    SET name = excluded.name, product = excluded.product, entity_types = excluded.entity_types,
        domain = excluded.domain, owner = excluded.owner, classification = excluded.classification,
        status = excluded.status, pii = excluded.pii, tags = excluded.tags, description = excluded.description,
-       words = excluded.words, near_words = excluded.near_words
+       words = excluded.words, near_words = excluded.near_words, regimes = excluded.regimes
  WHERE (d.name, d.product, d.entity_types, d.domain, d.owner, d.classification, d.status, d.pii, d.tags,
-        d.description, d.words, d.near_words)
+        d.description, d.words, d.near_words, d.regimes)
        IS DISTINCT FROM
        (excluded.name, excluded.product, excluded.entity_types, excluded.domain, excluded.owner,
         excluded.classification, excluded.status, excluded.pii, excluded.tags, excluded.description, excluded.words,
-        excluded.near_words)
+        excluded.near_words, excluded.regimes)
 """
 _GONE = b"""
  WHERE d.mesh = %(mesh)s AND d.product <> 'external'

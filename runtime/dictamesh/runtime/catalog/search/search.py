@@ -11,8 +11,8 @@ from dictamesh.runtime.catalog.search.documents import DocumentKind
 from dictamesh.runtime.catalog.search.query import Query, Term, read
 from dictamesh.runtime.catalog.sight import Sight, seen_kinds, seen_types
 
-Facet = Literal["kind", "domain", "owner", "classification", "status", "pii", "tag"]
-FACETS: tuple[Facet, ...] = ("kind", "domain", "owner", "classification", "status", "pii", "tag")
+Facet = Literal["kind", "domain", "owner", "classification", "status", "pii", "tag", "regime"]
+FACETS: tuple[Facet, ...] = ("kind", "domain", "owner", "classification", "status", "pii", "tag", "regime")
 FACET_VALUES = 50
 """Values of a facet that are told, the most frequent ones."""
 FURTHEST = 10_000
@@ -27,6 +27,7 @@ _COLUMNS: Mapping[Facet, bytes] = {
     "status": b"status",
     "pii": b"pii::text",
 }
+_LISTS: Mapping[Facet, bytes] = {"tag": b"tags", "regime": b"regimes"}
 # A product is seen where one of its entities is, what tells of one or two entities where all of them are.
 _VISIBLE = b"""
 (SELECT d.* FROM dictamesh_search_documents d
@@ -65,6 +66,7 @@ class Hit:
     status: str
     pii: bool | None
     tags: tuple[str, ...]
+    regimes: tuple[str, ...]
     description: str
     score: float
     highlights: tuple[Highlight, ...]
@@ -89,6 +91,7 @@ class Facets:
     status: tuple[FacetValue, ...] = ()
     pii: tuple[FacetValue, ...] = ()
     tag: tuple[FacetValue, ...] = ()
+    regime: tuple[FacetValue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +189,7 @@ def _term(term: Term, parameters: dict[str, Any]) -> bytes:
 
 def _filter(name: Facet) -> bytes:
     bound = b"%(chosen_" + name.encode() + b")s::text[]"
-    return b"tags && " + bound if name == "tag" else _COLUMNS[name] + b" = ANY (" + bound + b")"
+    return _LISTS[name] + b" && " + bound if name in _LISTS else _COLUMNS[name] + b" = ANY (" + bound + b")"
 
 
 def _where(conditions: Iterable[bytes]) -> bytes:
@@ -199,8 +202,9 @@ def _counts(found: bytes, filters: Mapping[Facet, bytes]) -> bytes:
     parts = [b"SELECT NULL AS facet, NULL AS value, count(*) AS count FROM found" + _where(filters.values())]
     for name in FACETS:
         others = [each for facet, each in filters.items() if facet != name]
-        value = b"t.value" if name == "tag" else _COLUMNS[name]
-        source = b"found, unnest(tags) AS t (value)" if name == "tag" else b"found"
+        listed = _LISTS.get(name)
+        value = _COLUMNS[name] if listed is None else b"t.value"
+        source = b"found" if listed is None else b"found, unnest(" + listed + b") AS t (value)"
         parts.append(
             b"(SELECT '"
             + name.encode()
@@ -229,7 +233,8 @@ def _page(found: bytes, filters: Mapping[Facet, bytes]) -> bytes:
               address COLLATE "C", mesh COLLATE "C"
      LIMIT %(limit)s OFFSET %(offset)s
 )
-SELECT kind, address, name, product, domain, owner, classification, status, pii, tags, description, score::float8,
+SELECT kind, address, name, product, domain, owner, classification, status, pii, tags, regimes, description,
+       score::float8,
        CASE WHEN query IS NOT NULL THEN ts_headline('simple', name, query, """
         + headline
         + b""") END AS in_name,
@@ -251,7 +256,10 @@ def _hit(row: dict[str, Any]) -> Hit:
         for part, text in marked.items()
         if text and _OPEN in text
     )
-    return Hit(**{**row, "tags": tuple(row["tags"]), "score": round(row["score"], 6)}, highlights=highlights)
+    return Hit(
+        **{**row, "tags": tuple(row["tags"]), "regimes": tuple(row["regimes"]), "score": round(row["score"], 6)},
+        highlights=highlights,
+    )
 
 
 def _as_html(text: str) -> str:

@@ -2,9 +2,11 @@
 """A subscription under way: changes in, messages out, as whoever subscribed may hear them at that moment."""
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +30,8 @@ READERS = 8
 """Subscribers that read one entity at the same time; the others then find its rows in the cache."""
 AT_ONCE = 100
 """Changes that are read, masked and held for one subscriber at a time."""
+TRUSTED = 600.0
+"""Seconds that credentials hold which nobody can check, because their issuer does not answer."""
 _PATIENCE = (0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between questions to a source that does not answer
 _CHANGED = "The mesh has changed so that this subscription cannot go on; subscribe anew."
 
@@ -44,6 +48,7 @@ class Caller:
     principal: Principal
     serving: Serving
     checked: float = field(default_factory=time.monotonic)
+    proved: float = field(default_factory=time.monotonic)
 
     async def now(self, current: Serving) -> Principal:
         """Return who calls by what is served now; raises Expired."""
@@ -51,14 +56,31 @@ class Caller:
             return self.principal
         try:
             self.principal = await current.authenticate(self.headers)
-        except IssuerUnavailable:
-            pass  # nothing is known of the credentials; the next check decides
+            self.proved = time.monotonic()
+        except IssuerUnavailable as error:
+            if time.monotonic() - self.proved > TRUSTED:  # or a token that has expired would hold as long as this does
+                raise Expired(error.reason) from None
         except Unauthenticated as error:
             raise Expired(error.reason) from None
         except PurposeRefused as error:
             raise Expired(error.reason) from None
         self.serving, self.checked = current, time.monotonic()
         return self.principal
+
+
+Who = tuple[bool, str]
+"""A caller as far as bounds go; strangers are one."""
+
+
+def who_of(caller: Principal) -> Who:
+    """Return who a principal is."""
+    return caller.authenticated, caller.name
+
+
+def _less(counts: Counter[Who], who: Who) -> None:
+    counts[who] -= 1
+    if not counts[who]:
+        del counts[who]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +101,39 @@ class Subscriptions:
     observer: Observer = field(default_factory=Observer)
     draining: bool = False
     _active: dict[Transport, int] = field(default_factory=dict)
+    _of_callers: Counter[Who] = field(default_factory=Counter)
+    _connected: Counter[Who] = field(default_factory=Counter)
     _readers: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
-    def admit(self, transport: Transport) -> None:
-        """Count one more; raises GatewayError where there are too many, or none may begin."""
-        limit = self.gateway.current.settings.subscriptions.max
+    @contextlib.contextmanager
+    def admitted(self, transport: Transport, caller: Principal) -> Iterator[None]:
+        """Count a subscription for the block; raises GatewayError where there are too many, or none may begin."""
+        settings, who = self.gateway.current.settings.subscriptions, who_of(caller)
         if self.draining:
             raise GatewayError("SOURCE_UNAVAILABLE", "The process is shutting down; subscribe elsewhere.", None, 503)
-        if sum(self._active.values()) >= limit:
-            raise GatewayError("RATE_LIMIT_EXCEEDED", f"There are {limit} subscriptions already; try again later.")
+        if sum(self._active.values()) >= settings.max:
+            text = f"There are {settings.max} subscriptions already; try again later."
+            raise GatewayError("RATE_LIMIT_EXCEEDED", text)
+        if self._of_callers[who] >= settings.per_caller:
+            raise GatewayError("RATE_LIMIT_EXCEEDED", f"A caller holds at most {settings.per_caller} subscriptions.")
+        self._of_callers[who] += 1
         self._count(transport, +1)
+        try:
+            yield
+        finally:
+            self._count(transport, -1)
+            _less(self._of_callers, who)
 
-    def leave(self, transport: Transport) -> None:
-        """Count one less."""
-        self._count(transport, -1)
+    @contextlib.contextmanager
+    def connected(self, caller: Principal) -> Iterator[bool]:
+        """Count a connection of a caller for the block; gives False where the caller has too many."""
+        who = who_of(caller)
+        self._connected[who] += 1
+        try:
+            yield self._connected[who] <= self.gateway.current.settings.subscriptions.per_caller
+        finally:
+            _less(self._connected, who)
 
     @property
     def full(self) -> bool:
@@ -137,9 +177,12 @@ class Subscriptions:
                 while True:
                     recheck = self.gateway.current.settings.subscriptions.recheck
                     changes = await stream.more(AT_ONCE, recheck)
-                    for message in await going.told(changes, self.readers(entity.address), lost=lost):
-                        lost = False
-                        yield message
+                    async with contextlib.aclosing(
+                        going.all_told(changes, self.readers(entity.address), lost=lost)
+                    ) as messages:
+                        async for message in messages:
+                            lost = False
+                            yield message
         except NotNow:
             raise GatewayError("SOURCE_UNAVAILABLE", "The event log cannot be read for now.", None, 503) from None
         except BadCursor:
@@ -170,6 +213,25 @@ class _Going:
         self.watch = await current.subscribe(self.operation, principal, self.info)
         self.serving, self.principal = current, principal
 
+    async def all_told(
+        self, changes: Sequence[Change], readers: asyncio.Semaphore, *, lost: bool
+    ) -> AsyncGenerator[Message, None]:
+        """Yield the messages for changes, each as its reader may hear it when it leaves.
+
+        What was masked before the mesh or the rights of the caller changed, and still waits for a slow client, is
+        made anew.
+        """
+        while True:
+            messages = await self.told(changes, readers, lost=lost)
+            for message in messages:
+                if not await self._stands():
+                    break
+                lost = False
+                yield message
+                changes = changes[[each.cursor for each in changes].index(message.cursor) + 1 :]
+            else:
+                return
+
     async def told(self, changes: Sequence[Change], readers: asyncio.Semaphore, *, lost: bool) -> list[Message]:
         """Return the messages for changes; waits for sources that do not answer for now.
 
@@ -191,11 +253,15 @@ class _Going:
             await asyncio.sleep(_PATIENCE[min(attempt, len(_PATIENCE) - 1)])
             attempt += 1
 
+    async def _stands(self) -> bool:
+        """Whether what was made a moment ago is what the caller may hear now; raises Expired."""
+        principal = await self.caller.now(self.gateway.current)
+        return self.serving is self.gateway.current and principal == self.principal
+
     async def _refresh(self) -> None:
         """Go on as the current plan and the current rights of the caller say."""
         before = self.watch.entity
-        principal = await self.caller.now(self.gateway.current)
-        if self.serving is self.gateway.current and principal == self.principal:
+        if await self._stands():
             return
         await self.renew()
         after = self.watch.entity

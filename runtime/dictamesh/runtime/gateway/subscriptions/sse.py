@@ -110,16 +110,15 @@ class _Stream:
                 response = await answer(current, text, variables, name, caller.principal, info)
             await self._write(_event(write(response.body)))
             return
-        self._subscriptions.admit("sse")
-        alive = asyncio.create_task(self._keep_alive())
-        try:
-            async with contextlib.aclosing(self._subscriptions.messages(asked, caller, info)) as messages:
-                async for message in messages:
-                    await self._write(_event(message.body, message))
-                    self._subscriptions.observer.sent("sse", lag(message))
-        finally:
-            alive.cancel()
-            self._subscriptions.leave("sse")
+        with self._subscriptions.admitted("sse", caller.principal):
+            alive = asyncio.create_task(self._keep_alive())
+            try:
+                async with contextlib.aclosing(self._subscriptions.messages(asked, caller, info)) as messages:
+                    async for message in messages:
+                        await self._write(_event(message.body, message))
+                        self._subscriptions.observer.sent("sse", lag(message))
+            finally:
+                alive.cancel()
 
     async def _keep_alive(self) -> None:
         with contextlib.suppress(TooSlow, ConnectionError):

@@ -22,33 +22,34 @@ from dictamesh.runtime.gateway.requests import GraphqlRequest, parameters
 from dictamesh.runtime.gateway.serving import answer
 from dictamesh.runtime.gateway.subscriptions.contract import Outcome
 from dictamesh.runtime.gateway.subscriptions.goodbye import TooSlow, errors_of, within_patience
+from dictamesh.runtime.gateway.subscriptions.protocol import (
+    BAD_PROTOCOL,
+    BAD_REQUEST,
+    FORBIDDEN,
+    INTERNAL,
+    NO_INIT,
+    PROTOCOL,
+    TAKEN,
+    TOO_MANY,
+    TOO_MANY_INITS,
+    TOO_SLOW,
+    UNAUTHORIZED,
+    Close,
+    credentials_of,
+    id_of,
+    traceparent_of,
+)
 from dictamesh.runtime.gateway.subscriptions.running import Caller, Expired, Subscriptions, lag
 from dictamesh.runtime.gateway.writing import write
-from dictamesh.runtime.governance.authenticate import KEY_HEADER, PURPOSE_HEADER, TOKEN_HEADER
 from dictamesh.runtime.governance.refusals import PurposeRefused, Unauthenticated
 from dictamesh.runtime.observe import trace
 from dictamesh.runtime.observe.faults import exception_fields
 
 _LOG = logging.getLogger(__name__)
 
-PROTOCOL = "graphql-transport-ws"
 INIT_WITHIN = 10.0
-BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, BAD_PROTOCOL = 4400, 4401, 4403, 4406
-NO_INIT, TAKEN, TOO_MANY_INITS, TOO_SLOW, INTERNAL = 4408, 4409, 4429, 4429, 4500
-_CREDENTIALS = (KEY_HEADER, TOKEN_HEADER, PURPOSE_HEADER)
-_LONGEST_ID = 256
 _BUFFER = 65_536  # bytes that wait for a client to take them
 _FAREWELL = 2.0  # seconds for a close frame to leave
-
-
-class _Close(Exception):  # noqa: N818 - an order
-    """The connection has to end; `reason` is one of our texts."""
-
-    def __init__(self, code: int, reason: str, outcome: Outcome = "complete") -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
-        self.outcome = outcome
 
 
 def wants_websocket(request: web.Request) -> bool:
@@ -85,7 +86,8 @@ class _Connection:
     socket: web.WebSocketResponse
     caller: Caller | None = None
     operations: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    ending: asyncio.Future[_Close] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    leaving: set[asyncio.Task[None]] = field(default_factory=set)
+    ending: asyncio.Future[Close] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     async def run(self) -> None:
         """Read until either side ends it, then say why."""
@@ -100,26 +102,26 @@ class _Connection:
             await self._stop()
         await self._farewell(close)
 
-    def _why(self, reading: asyncio.Task[None]) -> _Close:
+    def _why(self, reading: asyncio.Task[None]) -> Close:
         if self.ending.done():
             return self.ending.result()
         if reading.cancelled():
-            return _Close(WSCloseCode.GOING_AWAY, "The process is shutting down.", "drained")
+            return Close(WSCloseCode.GOING_AWAY, "The process is shutting down.", "drained")
         error = reading.exception()
-        if isinstance(error, _Close):
+        if isinstance(error, Close):
             return error
         if error is not None:
             _LOG.error("a connection failed", extra={"code": "INTERNAL_ERROR", **exception_fields(error)})
-            return _Close(INTERNAL, "Something went wrong inside.", "failed")
-        return _Close(WSCloseCode.OK, "")
+            return Close(INTERNAL, "Something went wrong inside.", "failed")
+        return Close(WSCloseCode.OK, "")
 
     async def _stop(self) -> None:
-        tasks = list(self.operations.values())
+        tasks = [*self.operations.values(), *self.leaving]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _farewell(self, close: _Close) -> None:
+    async def _farewell(self, close: Close) -> None:
         """Close, and cut off whoever does not take even that."""
         with contextlib.suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(_FAREWELL):
@@ -129,20 +131,26 @@ class _Connection:
 
     async def _read(self) -> None:
         if self.socket.ws_protocol != PROTOCOL:
-            raise _Close(BAD_PROTOCOL, f"Subprotocol not acceptable; it is {PROTOCOL}")
+            raise Close(BAD_PROTOCOL, f"Subprotocol not acceptable; it is {PROTOCOL}")
         try:
-            async with asyncio.timeout(INIT_WITHIN):
-                first = await self._next()
+            async with asyncio.timeout(INIT_WITHIN):  # for all of it: pings put nothing off
+                caller = await self._begun()
         except TimeoutError:
-            raise _Close(NO_INIT, "Connection initialisation timeout") from None
-        while first is not None and self.caller is None:
-            await self._initialise(first)
-            if self.caller is None:
-                first = await self._next()
-        if first is None:
+            raise Close(NO_INIT, "Connection initialisation timeout") from None
+        if caller is None:
             return
-        async for message in self._messages():
-            await self._handle(message)
+        with self.subscriptions.connected(caller.principal) as fits:
+            if not fits:
+                raise Close(TOO_MANY, "Too many connections of this caller", "refused")
+            await self._send({"type": "connection_ack"})
+            async for message in self._messages():
+                await self._handle(message)
+
+    async def _begun(self) -> Caller | None:
+        """Wait until it is known who calls; None where the client leaves before."""
+        while self.caller is None and (message := await self._next()) is not None:
+            await self._initialise(message)
+        return self.caller
 
     async def _initialise(self, message: Mapping[str, Any]) -> None:
         kind = message["type"]
@@ -150,18 +158,17 @@ class _Connection:
             await self._pong(message)
             return
         if kind == "subscribe":
-            raise _Close(UNAUTHORIZED, "Unauthorized: send connection_init first")
+            raise Close(UNAUTHORIZED, "Unauthorized: send connection_init first")
         if kind != "connection_init":
-            raise _Close(BAD_REQUEST, "Invalid message")
+            raise Close(BAD_REQUEST, "Invalid message")
         current = self.subscriptions.gateway.current
-        headers = _credentials(self.request.headers, message.get("payload"))
+        headers = credentials_of(self.request.headers.copy(), message.get("payload"))
         try:
             self.caller = Caller(headers, await current.authenticate(headers), current)
         except Unauthenticated as error:
-            raise _Close(FORBIDDEN, f"Forbidden: {error.reason}", "refused") from None
+            raise Close(FORBIDDEN, f"Forbidden: {error.reason}", "refused") from None
         except PurposeRefused as error:
-            raise _Close(FORBIDDEN, f"Forbidden: {error.reason}", "refused") from None
-        await self._send({"type": "connection_ack"})
+            raise Close(FORBIDDEN, f"Forbidden: {error.reason}", "refused") from None
 
     async def _messages(self) -> AsyncIterator[Mapping[str, Any]]:
         while (message := await self._next()) is not None:
@@ -176,7 +183,7 @@ class _Connection:
         except orjson.JSONDecodeError:
             message = None
         if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-            raise _Close(BAD_REQUEST, "Invalid message")
+            raise Close(BAD_REQUEST, "Invalid message")
         return message
 
     async def _handle(self, message: Mapping[str, Any]) -> None:
@@ -184,51 +191,62 @@ class _Connection:
             case "ping" | "pong":
                 await self._pong(message)
             case "connection_init":
-                raise _Close(TOO_MANY_INITS, "Too many initialisation requests")
+                raise Close(TOO_MANY_INITS, "Too many initialisation requests")
             case "subscribe":
-                self._subscribe(message)
+                await self._subscribe(message)
             case "complete":
-                task = self.operations.pop(_id(message), None)
+                task = self.operations.pop(id_of(message), None)
                 if task is not None:
+                    self.leaving.add(task)
                     task.cancel()
             case _:
-                raise _Close(BAD_REQUEST, "Invalid message")
+                raise Close(BAD_REQUEST, "Invalid message")
 
     async def _pong(self, message: Mapping[str, Any]) -> None:
         if message["type"] == "ping":
             await self._send({"type": "pong"})
 
-    def _subscribe(self, message: Mapping[str, Any]) -> None:
-        at = _id(message)
+    async def _subscribe(self, message: Mapping[str, Any]) -> None:
+        """Begin an operation; nothing more is read meanwhile, so that no client has more of them than it may."""
+        at = id_of(message)
         if at in self.operations:
-            raise _Close(TAKEN, "Subscriber for this id already exists")
-        full = len(self.operations) >= self.subscriptions.gateway.current.settings.subscriptions.per_connection
-        task = asyncio.create_task(self._operation(at, message.get("payload"), full=full))
+            raise Close(TAKEN, "Subscriber for this id already exists")
+        allowed = self.subscriptions.gateway.current.settings.subscriptions.per_connection
+        if len(self.operations) >= allowed:
+            await self._refuse(at, message.get("payload"), allowed)
+            return
+        while len(self.leaving) >= allowed:
+            await asyncio.wait(self.leaving, return_when=asyncio.FIRST_COMPLETED)
+        task = asyncio.create_task(self._operation(at, message.get("payload")))
         self.operations[at] = task
         task.add_done_callback(lambda done: self._done(at, done))
 
+    async def _refuse(self, at: str, payload: Any, allowed: int) -> None:
+        span = trace.begin(traceparent_of(payload) or self.request.headers.get("traceparent"))
+        failure = GatewayError("LIMIT_EXCEEDED", f"A connection holds at most {allowed} operations.")
+        entries = errors_of(failure, RequestInfo(span.trace_id, span.span_id, "ws"))
+        await self._send({"id": at, "type": "error", "payload": entries})
+
     def _done(self, at: str, task: asyncio.Task[None]) -> None:
+        self.leaving.discard(task)
         if self.operations.get(at) is task:
             del self.operations[at]
         error = None if task.cancelled() else task.exception()
         if error is None or self.ending.done():
             return
-        if not isinstance(error, _Close):
+        if not isinstance(error, Close):
             _LOG.error("a subscription failed", extra={"code": "INTERNAL_ERROR", **exception_fields(error)})
-            error = _Close(INTERNAL, "Something went wrong inside.", "failed")
+            error = Close(INTERNAL, "Something went wrong inside.", "failed")
         self.ending.set_result(error)
 
-    async def _operation(self, at: str, payload: Any, *, full: bool) -> None:
-        with trace.within(trace.begin(_traceparent(payload) or self.request.headers.get("traceparent"))) as span:
+    async def _operation(self, at: str, payload: Any) -> None:
+        with trace.within(trace.begin(traceparent_of(payload) or self.request.headers.get("traceparent"))) as span:
             info = RequestInfo(span.trace_id, span.span_id, "ws")
             try:
-                if full:
-                    allowed = self.subscriptions.gateway.current.settings.subscriptions.per_connection
-                    raise GatewayError("LIMIT_EXCEEDED", f"A connection holds at most {allowed} operations.")
                 await self._answered(at, parameters(payload), info)
             except GatewayError as error:
                 failure = error
-            except _Close:
+            except Close:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever goes wrong, its text may quote values (S26)
                 what = {"code": "INTERNAL_ERROR", **exception_fields(error)}
@@ -241,14 +259,14 @@ class _Connection:
     async def _answered(self, at: str, asked: GraphqlRequest, info: RequestInfo) -> None:
         current, caller = self.subscriptions.gateway.current, self.caller
         if caller is None:
-            raise _Close(UNAUTHORIZED, "Unauthorized")
+            raise Close(UNAUTHORIZED, "Unauthorized")
         if current.guard.kind(asked.query, asked.operation_name) is OperationType.SUBSCRIPTION:
             await self._subscription(at, asked, caller, info)
             return
         try:
             principal = await caller.now(current)
         except Expired as error:
-            raise _Close(FORBIDDEN, f"Forbidden: {error}", "expired") from None
+            raise Close(FORBIDDEN, f"Forbidden: {error}", "expired") from None
         with self.subscriptions.gateway.held():
             text, variables, name = asked.query, asked.variables, asked.operation_name
             response = await answer(current, text, variables, name, principal, info)
@@ -260,8 +278,12 @@ class _Connection:
 
     async def _subscription(self, at: str, asked: GraphqlRequest, caller: Caller, info: RequestInfo) -> None:
         subscriptions = self.subscriptions
+        with subscriptions.admitted("ws", caller.principal):
+            await self._told(at, asked, caller, info)
+
+    async def _told(self, at: str, asked: GraphqlRequest, caller: Caller, info: RequestInfo) -> None:
+        subscriptions = self.subscriptions
         outcome: Outcome = "complete"
-        subscriptions.admit("ws")
         head = b'{"id":' + orjson.dumps(at) + b',"type":"next","payload":'
         try:
             async with contextlib.aclosing(subscriptions.messages(asked, caller, info)) as messages:
@@ -276,15 +298,14 @@ class _Connection:
             raise
         except Expired as error:
             outcome = "expired"
-            raise _Close(FORBIDDEN, f"Forbidden: {error}", "expired") from None
-        except _Close as close:
+            raise Close(FORBIDDEN, f"Forbidden: {error}", "expired") from None
+        except Close as close:
             outcome = close.outcome
             raise
         except BaseException:
             outcome = "failed"
             raise
         finally:
-            subscriptions.leave("ws")
             subscriptions.observer.ended(outcome)
 
     async def _send(self, message: Mapping[str, Any]) -> None:
@@ -296,32 +317,6 @@ class _Connection:
             await within_patience(self.socket.send_frame(text, WSMsgType.TEXT), patience)
         except TooSlow:
             reason = f"Too slow: a message was not taken within {patience:g} s; go on with after"
-            raise _Close(TOO_SLOW, reason, "slow") from None
+            raise Close(TOO_SLOW, reason, "slow") from None
         except ConnectionError:
-            raise _Close(WSCloseCode.GOING_AWAY, "") from None
-
-
-def _id(message: Mapping[str, Any]) -> str:
-    found = message.get("id")
-    if not isinstance(found, str) or not 0 < len(found) <= _LONGEST_ID:
-        raise _Close(BAD_REQUEST, "Invalid message: id is a text")
-    return found
-
-
-def _credentials(headers: Mapping[str, str], payload: Any) -> dict[str, str]:
-    """Return the headers that say who calls: those of `connection_init`, which browsers can set, or of the request."""
-    given = {name: value for name, value in headers.items() if name.lower() in _CREDENTIALS}
-    found: dict[str, str] = {}
-    for part in (payload, payload.get("headers") if isinstance(payload, dict) else None):
-        for name, value in part.items() if isinstance(part, dict) else ():
-            if name.lower() in _CREDENTIALS:
-                if not isinstance(value, str):
-                    raise _Close(BAD_REQUEST, "Invalid message: credentials are texts")
-                found[name] = value
-    return found or given
-
-
-def _traceparent(payload: Any) -> str | None:
-    extensions = payload.get("extensions") if isinstance(payload, dict) else None
-    found = extensions.get("traceparent") if isinstance(extensions, dict) else None
-    return found if isinstance(found, str) else None
+            raise Close(WSCloseCode.GOING_AWAY, "") from None

@@ -6,11 +6,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sqlglot import exp, parse_one
-from sqlglot.errors import SqlglotError
-
 from dictamesh.connectors.registry import manifest
 from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan, Plan, ProductPlan
+from dictamesh.runtime.lineage.constants import without_constants
 from dictamesh.runtime.lineage.derive import derive
 from dictamesh.runtime.lineage.model import Edge, Graph, Kind, Node, Type
 from dictamesh.runtime.lineage.naming import Naming
@@ -159,10 +157,19 @@ class Described:
 
     def _source(self, at: Node, entity: EntityPlan) -> Body:
         uri = at.namespace if "://" in at.namespace else f"file://{at.name}"
-        told = {"dataSource": facets.data_source(entity.server, uri)}
-        if at == Node(*_parts(self.naming.source(entity)), "", Kind.COLUMN):
+        own = self.naming.source(entity)
+        told = {"dataSource": facets.data_source(entity.server if at.namespace == own.namespace else at.namespace, uri)}
+        if at == Node(*_parts(own), "", Kind.COLUMN):
             columns = [{"name": column.name, "type": str(column.type)} for column in entity.source.columns]
             told["schema"] = facets.schema(columns)
+            filled = {
+                name: edges
+                for name in (column.name for column in entity.source.columns)
+                if (edges := self.graph.into.get(Node(*_parts(own), name, Kind.COLUMN), ()))
+            }
+            if filled:  # by others, as the product declares
+                by_column = {name: _input_fields(edges) for name, edges in filled.items()}
+                told["columnLineage"] = facets.column_lineage(by_column, [])
         return _dataset(Dataset(at.namespace, at.name), told)
 
     def _served(self, entity: EntityPlan, name: str, kind: Kind) -> list[Edge]:
@@ -184,17 +191,6 @@ class Described:
 
     def _node(self, entity: EntityPlan, name: str = "") -> Node:
         return Node(*_parts(self.naming.entity(entity)), name, Kind.FIELD, entity.address)
-
-
-def without_constants(sql: str, dialect: str) -> str | None:
-    """Return a statement with `?` for each constant, which may be somebody's data; None where it cannot be read."""
-    try:
-        tree = parse_one(sql, dialect=dialect)
-        for literal in list(tree.find_all(exp.Literal)):
-            literal.replace(exp.Var(this="?"))
-        return tree.sql(dialect=dialect, comments=False)
-    except (SqlglotError, RecursionError):
-        return None
 
 
 def _parts(of: Dataset) -> tuple[str, str]:
@@ -234,6 +230,8 @@ def _input_fields(edges: Iterable[Edge]) -> list[Body]:
     found: dict[Node, list[facets.Facet]] = {}
     for edge in edges:
         told = {"type": edge.type.value, "subtype": edge.subtype.value, "masking": edge.masking}
+        if edge.told:
+            told["description"] = edge.told
         ways = found.setdefault(edge.source, [])
         if told not in ways:
             ways.append(told)

@@ -72,8 +72,14 @@ CODES: tuple[Code, ...] = (
     ),
     Code(
         "DM412",
-        "Cedar that cannot decide",
-        "A policy by Cedar whose text is missing, does not parse, or asks for what callers and fields do not have.",
+        "text that cannot decide",
+        "A policy by an engine whose text is missing, unreadable, or asks for what callers and fields do not have.",
         "Follow the hint of the finding; docs/how-to/write-policies.md shows what a text may ask for.",
+    ),
+    Code(
+        "DM413",
+        "unknown policy engine",
+        "A policy names an engine that is not installed, or one that does not load.",
+        "Correct the name, or install the distribution that offers it under the entry-point group dictamesh.policies.",
     ),
 )

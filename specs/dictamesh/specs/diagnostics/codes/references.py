@@ -101,6 +101,12 @@ CODES: tuple[Code, ...] = (
         "Take restrict from one of them.",
     ),
     Code(
+        "DM217",
+        "unknown regime",
+        "A tag, or a custom property 'regimes', names a regime of law or audit that is neither built in nor declared.",
+        "Correct the name, or declare it under 'regimes' of the taxonomy.",
+    ),
+    Code(
         "DM220",
         "column with two types",
         "Two properties read one column as different types.",
@@ -139,8 +145,20 @@ CODES: tuple[Code, ...] = (
     Code(
         "DM232",
         "unknown end of an input",
-        "An input names a field that does not exist, or one that cannot be its end.",
+        "An input, or an entry of lineage, names what does not exist, or what cannot be its end.",
         "Write product#Entity.field for 'from', and Entity.field of this product for 'to'.",
+    ),
+    Code(
+        "DM233",
+        "dataset without a name",
+        "An entry of lineage comes from a dataset named by half, by two names, or as a table where there is none.",
+        "Write 'table', or both 'namespace' and 'name' as OpenLineage has them.",
+    ),
+    Code(
+        "DM234",
+        "lineage that contradicts itself",
+        "An entry of lineage leads from a field to the same field, or calls a direct copy what is none.",
+        "Follow the hint of the finding.",
     ),
     Code(
         "DM240",
