@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from dictamesh.runtime.bus.admin import Admin
 from dictamesh.runtime.bus.client import Message, Sender
 from dictamesh.runtime.bus.codec import decode, parsed
-from dictamesh.runtime.bus.messages import Outgoing, Row, outgoing, written
+from dictamesh.runtime.bus.messages import Outgoing, Row, Told, outgoing, written
 from dictamesh.runtime.bus.offsets import page, reading, set_back
 from dictamesh.runtime.bus.relay import Relay
 from dictamesh.runtime.bus.settings import producer
@@ -26,7 +26,7 @@ from dictamesh.runtime.bus.topics import Wanted, create
 from dictamesh.runtime.catalog.cluster import start
 from dictamesh.runtime.catalog.migrate import up
 from dictamesh.runtime.catalog.pool import Pool, open_pool
-from dictamesh.runtime.events.log import append_events, bounds
+from dictamesh.runtime.events.log import Encode, append_events, bounds
 from dictamesh.specs.model.events import Kafka
 from tests.bench.figures import Figure
 from tests.support.bus import Heard, customer, event, wanted
@@ -47,7 +47,7 @@ PAYLOAD = {
 class _Forgetful(Heard):
     """Keeps no event, as a mesh does: what is kept is walked by each collection of garbage."""
 
-    def published(self, rows: Sequence[Row]) -> None:
+    def published(self, rows: Sequence[Told]) -> None:
         pass
 
 
@@ -82,8 +82,8 @@ async def _one(
     admin = Admin(reached)
     await create(admin, topics.values())
     relayed = topics["relay"]
-    await _fill(pool, relayed.name, count, payload)
     ways = {relayed.name: outgoing("bench", "1.0.0", relayed, 1, 1_048_576)}
+    await _fill(pool, relayed.name, count, payload, ways[relayed.name].codec.datum)
     settings = producer(Kafka(bootstrap=bootstrap), reached)
     relay = Relay(pool, "bench", settings, lambda: ways, _unexpected, _Forgetful())
     messages = await _messages(pool, ways, relayed.name, topics["raw"].name)
@@ -116,14 +116,15 @@ def _warm(sender: Sender, message: Message) -> None:
     assert sender.wait(_WAIT)
 
 
-async def _fill(pool: Pool, topic: str, count: int, payload: dict[str, Any] | None) -> None:
+async def _fill(pool: Pool, topic: str, count: int, payload: dict[str, Any] | None, encode: Encode) -> None:
+    """Write events as capture does where there is a registry."""
     for begin in range(0, count, 2000):
         made = [
             event(topic, f"c-{number:06}", version=number, changed_fields=("country", "status"), payload=payload)
             for number in range(begin, min(begin + 2000, count))
         ]
         async with pool.transaction() as connection:
-            await append_events(connection, made, {topic: PARTITIONS})
+            await append_events(connection, made, {topic: PARTITIONS}, encode)
 
 
 async def _messages(pool: Pool, ways: dict[str, Outgoing], topic: str, onto: str) -> list[Message]:

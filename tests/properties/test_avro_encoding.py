@@ -120,6 +120,7 @@ def test_what_is_written_is_what_fastavro_writes_and_reads(value: dict[str, Any]
     fastavro.schemaless_writer(theirs, fastavro.parse_schema(SCHEMA), value)
     assert written[5:] == theirs.getvalue()
     assert GENERAL.encode(plain(value), 7) == written
+    assert CODEC.datum(plain(value)) == CODEC.fingerprint + written[5:]
     assert decode(written, READS) == plain(value)
     assert decode(written, replace(READS, fast=None)) == plain(value)
     assert READS.fast is not None
@@ -172,6 +173,7 @@ SOUND: dict[str, Any] = {
 def test_what_does_not_fit_is_refused_with_its_place_and_without_its_value(place: str, value: Any) -> None:
     with pytest.raises(Misfit) as refused:
         CODEC.encode({**SOUND, "payload": {place: value}}, 1)
+    assert CODEC.datum({**SOUND, "payload": {place: value}}) is None
     assert str(refused.value).startswith("payload.")
     assert str(refused.value).endswith(": the value does not fit the schema of the topic")
     assert len(str(value)) < 4 or str(value) not in str(refused.value)
@@ -204,6 +206,7 @@ def test_what_does_not_fit_is_refused_with_its_place_and_without_its_value(place
 def test_an_envelope_that_is_none_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(Misfit):
         CODEC.encode({**SOUND, **change}, 1)
+    assert CODEC.datum({**SOUND, **change}) is None
 
 
 def test_an_event_of_an_earlier_release_is_written_with_defaults() -> None:

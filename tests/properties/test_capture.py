@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from dictamesh.runtime.adapters.records import RecordIds
 from dictamesh.runtime.adapters.surrogates import Surrogates
 from dictamesh.runtime.capture.contract import Seen, StateId
-from dictamesh.runtime.capture.folding import Change, Folding, Known
+from dictamesh.runtime.capture.folding import Change, Folding, Known, delivery_id
 from dictamesh.runtime.capture.hashing import Hashes
-from dictamesh.runtime.capture.reading import RecordReader
+from dictamesh.runtime.capture.reading import Gone, Live, RecordReader
 from tests.integration.capture.conftest import plan_of
 
 ENTITY = plan_of().entities["customers#Customer"]
@@ -38,9 +38,10 @@ class Ledger:
 
     def batch(self, seen: list[Seen]) -> None:
         delivered = [each.event_id for each in self.changes]
-        folding = Folding(STATE, HASHES, self.known, delivered, set())
+        folding = Folding(HASHES, self.known, delivered, set())
         for place, each in enumerate(seen):
-            folding.add(READER.read(each, place, NOW))
+            read = READER.read(each, place, NOW)
+            folding.add(read, delivery_id(STATE, read) if isinstance(read, Live | Gone) else None)
         self.known |= folding.result.known
         self.changes += folding.result.changes
 

@@ -14,7 +14,7 @@ import fastavro
 from confluent_kafka import Consumer, TopicPartition
 
 from dictamesh.runtime.bus.admin import Admin
-from dictamesh.runtime.bus.messages import Outgoing, Rejected, Row, outgoing
+from dictamesh.runtime.bus.messages import Outgoing, Rejected, Told, outgoing
 from dictamesh.runtime.bus.relay import Relay
 from dictamesh.runtime.bus.settings import connection, producer
 from dictamesh.runtime.bus.tls import Fault
@@ -49,14 +49,14 @@ def event(topic: str, key: str, kind: str = "UPDATED", version: int = 1, **chang
 class Heard:
     """What a relay told."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[Told] = field(default_factory=list)
     invalid: int = 0
     codes: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     fault: Fault | None = None
     lags: dict[str, int] = field(default_factory=dict)
 
-    def published(self, rows: Sequence[Row]) -> None:
+    def published(self, rows: Sequence[Told]) -> None:
         self.rows += rows
 
     def rejected(self, topic: str, count: int) -> None:

@@ -3,6 +3,7 @@
 
 import asyncio
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import orjson
@@ -10,11 +11,12 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from dictamesh.runtime.bus.codec import codec
 from dictamesh.runtime.bus.offsets import set_back, standing
 from dictamesh.runtime.bus.registry import SchemaRegistry
 from dictamesh.runtime.bus.schemas import Schemas
 from dictamesh.runtime.catalog.pool import Pool
-from dictamesh.runtime.events.log import append_events
+from dictamesh.runtime.events.log import Encode, append_events
 from dictamesh.runtime.events.partitioning import partition_of
 from dictamesh.runtime.events.payload import ENCRYPTED
 from tests.support.bus import consumed, customer, event, read, relay, wanted
@@ -77,6 +79,46 @@ async def test_events_arrive_in_avro_with_their_headers(catalog: Pool, kafka: st
         "span-id": "cd" * 8,
     }
     assert heard.lags == {topic.name: 0}
+
+
+async def test_what_was_encoded_when_it_was_written_is_sent_as_it_is(catalog: Pool, kafka: str, registry: str) -> None:
+    """Beside what was not, or by another schema, or is unusual; messages tell no difference, and keep their order."""
+    topic = wanted(customer(unique("customers"), 1, cleanup="compact"))
+    assert topic.entity is not None
+    client = SchemaRegistry(registry)
+    schemas = Schemas(client, "BACKWARD")
+    await schemas.check({topic.name: topic})
+    await schemas.register({topic.name: topic})
+    ours = codec(topic.entity)
+    at = datetime(2026, 11, 27, 10, 0, 0, 123999, UTC)
+    payload = {"country": "DE", "createdAt": "2026-01-02T03:04:05.000006Z", "tags": ["ä", None]}
+    more = {"payload": payload, "timestamp": at, "changed_fields": ("country",), "metadata": {"capture": "poll/1"}}
+    ways: list[Encode | None] = [None, ours.datum, replace(ours, fingerprint=b"another!").datum, ours.datum]
+    made = [event(topic.name, f"c-{n % 4}", "DELETED" if n > 7 else "UPDATED", n, **more) for n in range(12)]
+    for number, each in enumerate(made):
+        async with catalog.transaction() as connection:
+            await append_events(connection, [each], {topic.name: 1}, ways[number % 4])
+    rows = await catalog.rows(b"SELECT encoded FROM dictamesh_event_log ORDER BY id")
+    assert [row["encoded"] is not None for row in rows] == [False, True, True, True] * 3
+    publishing, heard = await relay(catalog, kafka, [topic], schemas.ids)
+    assert await publishing.publish_all() == 12
+    found = consumed(kafka, topic.name, 1, lambda found: len(found) >= 16)
+    await client.close()
+    events = [message for message in found if message.value() is not None]
+    assert [message.key().decode() for message in found if message.value() is None] == [f"c-{n}" for n in range(4)]
+    assert [row.key for row in heard.rows] == [message.key().decode() for message in events]
+    assert {row.at for row in heard.rows} == {int(at.timestamp() * 1000)}
+    for message, each in zip(events, made, strict=True):
+        value = read(message.value(), registry)
+        assert value["event_id"] == each.event_id
+        assert value["entity"]["version"] == each.entity.version
+        assert value["payload"]["createdAt"] == datetime(2026, 1, 2, 3, 4, 5, 6, UTC)
+        headers = {name: header.decode() for name, header in message.headers()}
+        assert headers["ce_id"] == str(each.event_id)
+        assert headers["ce_time"] == "2026-11-27T10:00:00.123Z"
+        assert headers["ce_type"].endswith(each.event_type)
+        assert headers["traceparent"] == f"00-{'ab' * 16}-{'cd' * 8}-01"
+        assert len(headers) == 12
 
 
 async def test_without_a_registry_messages_are_json(catalog: Pool, kafka: str) -> None:

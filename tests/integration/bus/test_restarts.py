@@ -46,7 +46,7 @@ async def test_a_broker_that_is_killed_in_flight_loses_nothing(catalog: Pool, br
             await asyncio.to_thread(broker.start)
         await write(200)
         async with asyncio.timeout(90):
-            while len({row.envelope["event_id"] for row in heard.rows}) < len(ids):
+            while len({(row.partition, row.offset) for row in heard.rows}) < len(ids):
                 await asyncio.sleep(0.1)
     finally:
         running.cancel()

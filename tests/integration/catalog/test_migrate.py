@@ -100,6 +100,7 @@ EVENT_LOG = [
     "entity_type",
     "entity_id",
     "changed_fields",
+    "encoded",
     "event_payload",
     "trace_id",
     "span_id",

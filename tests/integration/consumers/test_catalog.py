@@ -16,6 +16,11 @@ EDGES = b"""
 SELECT subject_entity_id AS subject, relationship_type AS relation, object_entity_id AS object, valid_to
   FROM dictamesh_entity_relationships WHERE subject_entity_id <> '*' ORDER BY valid_from, subject_entity_id
 """
+VALIDITY = b"""
+SELECT subject_entity_id, relationship_type, object_entity_id, valid_from, coalesce(valid_to, '9999-01-01') AS until
+  FROM dictamesh_entity_relationships WHERE subject_entity_id <> '*'
+"""
+LANDS = ["DE", "FR", "IT", "ES"]
 RECORDS = b"""
 SELECT entity_type, source_entity_id AS id, status FROM dictamesh_entity_catalog WHERE source_entity_id <> '*'
  ORDER BY entity_type, source_entity_id
@@ -145,6 +150,32 @@ async def test_an_emptied_catalog_comes_back_from_the_log(people: Heard) -> None
     assert ({each for each in await edges(people) if each[3]}, await records(people)) == before
     told = [each.event_id for each in await log(people, RELATIONSHIP_CREATED)]
     assert len(told) == len(set(told))
+
+
+async def test_many_events_at_once_come_to_what_they_do_one_by_one(people: Heard) -> None:
+    """Of countries, which tell of no relation and are told of by persons, many events are taken together."""
+    dice = random.Random(7)
+    await people.write(*(people.event(land, "CREATED", entity="people#Country") for land in LANDS[:2]))
+    await people.write(*(people.event(str(number), "CREATED", land=LANDS[number % 3]) for number in range(6)))
+    for _ in range(4):
+        kinds = dice.choices(["CREATED", "UPDATED", "DELETED"], k=25)
+        await people.write(*(people.event(dice.choice(LANDS), kind, entity="people#Country") for kind in kinds))
+    await caught_up(people)
+    pool, topics = people.mesh.store.pool, people.mesh.consuming.topics()
+    group = next(each for each in people.mesh.consuming.groups().values() if each.group == GROUP)
+    events = sorted(await following(pool, topics, {}).more(), key=lambda event: event.ingested_at)
+    found = []
+    for size in (1, 7, len(events)):
+        async with pool.transaction() as connection:
+            await connection.execute(b"DELETE FROM dictamesh_entity_relationships WHERE subject_entity_id <> '*'")
+            await connection.execute(b"DELETE FROM dictamesh_entity_catalog WHERE source_entity_id <> '*'")
+        for begin in range(0, len(events), size):
+            within = await group.handle(events[begin : begin + size])
+            async with pool.transaction() as connection:
+                await within(connection)
+        found.append((sorted(tuple(row.values()) for row in await pool.rows(VALIDITY)), await records(people)))
+    assert found[0][0]
+    assert found[0] == found[1] == found[2]
 
 
 async def test_a_group_is_set_back_in_time(people: Heard) -> None:

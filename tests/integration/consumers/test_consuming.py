@@ -29,6 +29,7 @@ class Picky:
     group: str = "picky"
     limit: int = 500
     from_end: bool = False
+    whole: bool = True
     seen: list[str] = field(default_factory=list)
     tries: int = 0
     away: int = 0

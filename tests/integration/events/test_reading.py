@@ -61,13 +61,11 @@ async def test_everything_comes_once_and_in_order_while_writers_commit_late(cata
         assert offsets == list(range(head))
 
 
-async def test_envelopes_are_read_only_while_somebody_wants_them(catalog: Pool) -> None:
-    wanted = False
-    reader = Following(catalog, lambda: TOPICS, whole=lambda: wanted)
+async def test_mentions_and_whole_events_follow_on_one_another(catalog: Pool) -> None:
+    reader = Following(catalog, lambda: TOPICS)
     await append(catalog, event("c-1", "customers"))
-    (told,) = await reader.more()
-    assert (told.entity_id, told.envelope) == ("c-1", {})
-    wanted = True
+    (mention,) = await reader.mentions()
+    assert (mention.topic, mention.entity_type, mention.entity_id) == ("customers", "Customer", "c-1")
     await append(catalog, event("c-2", "customers"))
     (told,) = await reader.more()
     assert told.envelope["entity"]["id"] == told.entity_id == "c-2"

@@ -64,7 +64,20 @@ def converter(type_: Type, reading: Reading) -> Converter:
             inner = _SCALARS[kind](reading)
     if reading.text_values and type_.kind is not Kind.STRING:
         return lambda raw: None if raw is None or raw == "" else inner(raw)
-    return lambda raw: None if raw is None else inner(raw)
+    return _quick(type_, inner)
+
+
+def _quick(type_: Type, inner: Converter) -> Converter:
+    """The same without a second call where the driver's value is of the type already, as nearly all are."""
+    match type_.kind:
+        case Kind.STRING if not type_.values:
+            return lambda raw: raw if raw is None or type(raw) is str else inner(raw)
+        case Kind.INT:
+            return lambda raw: raw if raw is None or (type(raw) is int and raw in _INT) else inner(raw)
+        case Kind.TIMESTAMP:
+            return lambda raw: raw if raw is None or (type(raw) is datetime and raw.tzinfo is UTC) else inner(raw)
+        case _:
+            return lambda raw: None if raw is None else inner(raw)
 
 
 def json_value(raw: Any) -> Any:

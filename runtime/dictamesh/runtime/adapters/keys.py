@@ -14,7 +14,10 @@ from dictamesh.runtime.adapters.cells import Key
 def canonical(key: Key) -> str:
     """Return the JSON text of a single value without its quotes; a composite key is a JSON array (RFC 8785)."""
     if len(key) == 1:
-        value = json_form(key[0])
+        value = key[0]
+        if type(value) is str:
+            return value
+        value = json_form(value)
         return value if isinstance(value, str) else orjson.dumps(value).decode()
     return orjson.dumps([json_form(value) for value in key]).decode()
 

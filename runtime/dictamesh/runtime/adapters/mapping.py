@@ -23,10 +23,19 @@ Cell = Callable[[tuple[Any, ...], Parameters], Any]
 
 @dataclass(frozen=True, slots=True)
 class RowMapping:
-    """How a set of fields is read: `outputs` are asked of the source, `cells` build the row from what it gives."""
+    """How a set of fields is read: `outputs` are asked of the source, the rest builds the row from what it gives.
+
+    `columns` are fields that are one output, its place and what converts it; `cells` are computed.
+    """
 
     outputs: tuple[Output, ...]
+    columns: tuple[tuple[str, int, Converter], ...]
     cells: tuple[tuple[str, Cell], ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fields."""
+        return (*(name for name, _, _ in self.columns), *(name for name, _ in self.cells))
 
     def selecting(self, request: Request, parameters: Parameters) -> Request:
         """Return `request` with these outputs and the values of its parameters."""
@@ -34,7 +43,13 @@ class RowMapping:
 
     def row(self, raw: tuple[Any, ...], parameters: Parameters) -> Row:
         """Map one row of the source."""
-        return {name: cell(raw, parameters) for name, cell in self.cells}
+        try:
+            row = {name: convert(raw[place]) for name, place, convert in self.columns}
+        except Invalid:
+            row = {name: _converted(convert, raw[place]) for name, place, convert in self.columns}
+        for name, cell in self.cells:
+            row[name] = cell(raw, parameters)
+        return row
 
 
 def reading(entity: EntityPlan) -> Reading:
@@ -56,8 +71,10 @@ def row_mapping(entity: EntityPlan, names: Iterable[str], *, plain: bool = False
     """
     drawn = _Selection(entity, plain)
     known = {field.name: field for field in entity.fields}
-    cells = tuple((name, drawn.cell(known[name])) for name in sorted(set(names)))
-    return RowMapping(tuple(drawn.outputs.values()), cells)
+    parts = [(name, drawn.column(known[name]) or drawn.computed(known[name])) for name in sorted(set(names))]
+    columns = tuple((name, *part) for name, part in parts if isinstance(part, tuple))
+    cells = tuple((name, part) for name, part in parts if not isinstance(part, tuple))
+    return RowMapping(tuple(drawn.outputs.values()), columns, cells)
 
 
 class _Selection:
@@ -70,17 +87,15 @@ class _Selection:
         self._reading = reading(entity)
         self._types = {column.name: column.type for column in entity.source.columns}
 
-    def cell(self, field: FieldPlan) -> Cell:
+    def column(self, field: FieldPlan) -> tuple[int, Converter] | None:
         if field.column is not None:
-            return partial(_plain, self._column(field.column, field.type), field_converter(field, self._reading))
+            return self._column(field.column, field.type), field_converter(field, self._reading)
         if field.pushed is None and not self._plain:
             # `=` cannot begin a column of the same text: physical names stand for themselves
-            return partial(
-                _plain, self._select(f"={field.name}", Output(f"={field.name}", field.expr)), self._computed(field)
-            )
-        return self._in_python(field)
+            return self._select(f"={field.name}", Output(f"={field.name}", field.expr)), self._foreign(field)
+        return None
 
-    def _computed(self, field: FieldPlan) -> Converter:
+    def _foreign(self, field: FieldPlan) -> Converter:
         """What a database computes arrives in its own types: SQLite's decimals and dates are numbers and text."""
         lenient = Reading(
             coerce=True, timezone=self._reading.timezone, integer_booleans=True, text_values=True, json_text=True
@@ -96,7 +111,7 @@ class _Selection:
             self.outputs[name] = output
         return self._places[name]
 
-    def _in_python(self, field: FieldPlan) -> Cell:
+    def computed(self, field: FieldPlan) -> Cell:
         reads = tuple(
             (name, self._column(name, self._types[name]), converter(self._types[name], self._reading))
             for (name,) in sorted(columns(field.expr))
@@ -104,9 +119,9 @@ class _Selection:
         return partial(_derived, reads, compile_python(field.expr), converter(field.type, Reading(coerce=True)))
 
 
-def _plain(place: int, convert: Converter, raw: tuple[Any, ...], _: Parameters) -> Any:
+def _converted(convert: Converter, value: Any) -> Any:
     try:
-        return convert(raw[place])
+        return convert(value)
     except Invalid:
         return DATA_INVALID
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Envelopes between JSON and Avro in Confluent's wire format: a zero byte, the schema's id, the datum (SR-2)."""
 
+import hashlib
 import io
 import struct
 from collections.abc import Mapping
@@ -20,6 +21,8 @@ from dictamesh.runtime.events.avro_bounds import Bounds
 from dictamesh.specs.types import Kind
 
 MAGIC = 0
+FINGERPRINT = 8
+"""Bytes that tell by which schema a datum of the log was written."""
 _HEAD = struct.Struct(">bI")
 _AS_JSON = frozenset({"uuid", "timestamp-millis"})
 """Logical types of the envelope whose JSON form is what they annotate."""
@@ -33,23 +36,40 @@ class Misfit(ValueError):  # noqa: N818 - the state of an event
 class Codec:
     """Writes the events of one topic; `json` are fields of the payload that are JSON and travel as text.
 
-    What `fast` refuses `write` writes, or says what is wrong with it.
+    What `fast` refuses `write` writes, or says what is wrong with it. `fingerprint` tells one schema from another.
     """
 
     write: Write = field(repr=False)
     json: tuple[str, ...] = ()
     fast: Fast | None = field(default=None, repr=False)
+    fingerprint: bytes = b""
+
+    @property
+    def mark(self) -> str:
+        """The fingerprint in Latin-1."""
+        return self.fingerprint.decode("latin-1")
 
     def encode(self, envelope: Mapping[str, Any], schema_id: int) -> bytes:
         """Return the message of an envelope; raises Misfit."""
+        return self._written(envelope, head(schema_id), _head(schema_id))
+
+    def datum(self, envelope: Mapping[str, Any]) -> bytes | None:
+        """Return the fingerprint and the bare encoding of an envelope; None of one that does not fit."""
+        try:
+            return self._written(envelope, self.fingerprint, self.mark)
+        except Misfit:
+            return None
+
+    def _written(self, envelope: Mapping[str, Any], begin: bytes, beginning: str) -> bytes:
+        """An envelope behind what begins a message, in bytes and as Latin-1."""
         if self.json and envelope.get("payload"):
             envelope = {**envelope, "payload": self._as_text(envelope["payload"])}
         if self.fast is not None:
             try:
-                return self.fast(envelope, _head(schema_id)).encode("latin-1")
+                return self.fast(envelope, beginning).encode("latin-1")
             except REFUSED:
                 pass
-        out = [_HEAD.pack(MAGIC, schema_id)]
+        out = [begin]
         try:
             self.write(envelope, out)
         except Misplaced as misplaced:
@@ -68,12 +88,18 @@ def codec(entity: EntityPlan) -> Codec:
 
 def codec_of(schema: Mapping[str, Any], json: tuple[str, ...] = ()) -> Codec:
     """Return the codec of a schema of ours; raises ValueError for another."""
-    return Codec(writer(schema), json, fast_writer(schema))
+    told = orjson.dumps([thawed(schema), json])
+    return Codec(writer(schema), json, fast_writer(schema), hashlib.sha256(told).digest()[:FINGERPRINT])
+
+
+def head(schema_id: int) -> bytes:
+    """Return what a message begins with whose datum was written by a schema."""
+    return _HEAD.pack(MAGIC, schema_id)
 
 
 @lru_cache(1024)
 def _head(schema_id: int) -> str:
-    return _HEAD.pack(MAGIC, schema_id).decode("latin-1")
+    return head(schema_id).decode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ which names them as constants.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -34,18 +33,22 @@ def _number(value: int) -> str:
 
 _LENGTHS = tuple(_number(length) for length in range(4096))
 _PAIRS = tuple(chr(number & 0x7F | 0x80) + chr(number >> 7 | 0x80) for number in range(1 << 14))
-_tail = lru_cache(4096)(lambda rest: _number(rest >> 1 if not rest & 1 else -(rest >> 1) - 1))
+_ENDS = tuple(chr(rest) if rest < 0x80 else chr(rest & 0x7F | 0x80) + chr(rest >> 7) for rest in range(1 << 14))
 
 
 def _whole(value: Any, bound: int) -> str:
     if type(value) is not int or not -bound <= value < bound:
         raise TypeError
-    if 0 <= value < 4096:
-        return _LENGTHS[value]
     rest = (value << 1) ^ (value >> 63)
+    if rest < 1 << 14:
+        return _ENDS[rest]
     if rest < 1 << 28:
-        return _number(value)
-    return _PAIRS[rest & 0x3FFF] + _PAIRS[rest >> 14 & 0x3FFF] + _tail(rest >> 28)
+        return _PAIRS[rest & 0x3FFF] + _ENDS[rest >> 14]
+    if rest < 1 << 42:
+        return _PAIRS[rest & 0x3FFF] + _PAIRS[rest >> 14 & 0x3FFF] + _ENDS[rest >> 28]
+    if rest < 1 << 56:
+        return _PAIRS[rest & 0x3FFF] + _PAIRS[rest >> 14 & 0x3FFF] + _PAIRS[rest >> 28 & 0x3FFF] + _ENDS[rest >> 42]
+    return _number(value)
 
 
 def _latin(text: str) -> str:
@@ -61,6 +64,15 @@ def _texts(value: Any) -> str:
     if not "".join(value).isascii():
         value = [_latin(each) for each in value]
     return f"{_LENGTHS[len(value)]}{''.join([f'{chr(2)}{_LENGTHS[len(each)]}{each}' for each in value])}\0"
+
+
+def _text_map(value: Any) -> str:
+    if type(value) is not dict:
+        raise TypeError
+    if not value:
+        return "\0"
+    pairs = [text if text.isascii() else _latin(text) for pair in value.items() for text in pair]
+    return f"{_LENGTHS[len(value)]}{''.join([f'{_LENGTHS[len(each)]}{each}' for each in pairs])}\0"
 
 
 def _moment(value: Any) -> str:
@@ -201,6 +213,8 @@ def _expression(code: _Code, name: str, kind: Any) -> str:
         return f"moment({name})"
     if plain == "array" and tuple(kind["items"]) == ("null", "string"):
         return f"texts({name})"
+    if plain == "map" and _is_text(kind["values"]):
+        return f"text_map({name})"
     if plain == "record" and all(isinstance(each["type"], list | tuple) for each in kind["fields"]):
         return f"{code.constant(_optional(kind))}({name})"
     return f"{code.constant(_general(writer(kind)))}({name})"
@@ -234,5 +248,6 @@ _SCOPE: Mapping[str, Any] = {
     "latin": _latin,
     "whole": _whole,
     "texts": _texts,
+    "text_map": _text_map,
     "moment": _moment,
 }

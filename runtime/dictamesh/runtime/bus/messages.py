@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from dictamesh.runtime.bus.client import Headers, Message
-from dictamesh.runtime.bus.codec import Codec, Misfit, codec, codec_of
+from dictamesh.runtime.bus.codec import Codec, Misfit, codec, codec_of, head
 from dictamesh.runtime.bus.topics import Wanted
 from dictamesh.runtime.compile.avro import EVENT_TYPES
 from dictamesh.runtime.compile.system_topics import SCHEMA
@@ -23,7 +23,19 @@ _NO_STRING = re.compile(
     + "".join(f"{chr(plane * 65536 + 65534)}{chr(plane * 65536 + 65535)}" for plane in range(17))
     + "]"
 )
-_PLACE = re.compile(r"[0-9a-f]{32}-[0-9a-f]{16}\Z", re.ASCII)
+_PLACE = re.compile(rb"[0-9a-f]{32}-[0-9a-f]{16}\Z")
+_REST = 1024  # bytes of a message beside its key and value
+_TOO_LARGE = "the event is larger than a message may be"
+
+
+class Told(NamedTuple):
+    """What is told of an event that was read: its place, its record, when it happened in milliseconds since 1970."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    at: int
 
 
 class Row(NamedTuple):
@@ -35,21 +47,42 @@ class Row(NamedTuple):
     key: str
     envelope: dict[str, Any]
 
-    def told(self) -> "Row":
-        """Return the event with no more of its envelope than its id and time; one that has none as it is."""
+    def told(self) -> Told:
+        """Return what is told of the event."""
         topic, partition, offset, key, envelope = self
         try:
-            kept = {"event_id": envelope["event_id"], "timestamp": envelope["timestamp"]}
-        except (KeyError, TypeError):
-            return self
-        return Row(topic, partition, offset, key, kept)
+            return Told(topic, partition, offset, key, envelope["timestamp"])
+        except (KeyError, TypeError):  # no envelope; it is rejected
+            return Told(topic, partition, offset, key, 0)
+
+
+class Ready(NamedTuple):
+    """An event that was encoded by the schema of its topic when it was written to the log (`Codec.datum`).
+
+    `at` is in milliseconds since 1970; texts are as the database gives them.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes
+    kind: str
+    id: bytes
+    at: int
+    trace: bytes
+    span: bytes
+    datum: bytes
+
+    def told(self) -> Told:
+        """Return what is told of the event."""
+        return Told(self.topic, self.partition, self.offset, self.key.decode(), self.at)
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
     """An event that is not sent; `reason` is ours and holds no value."""
 
-    row: Row
+    row: Told
     rule: str
     reason: str
 
@@ -63,6 +96,29 @@ class Outgoing:
     schema_id: int | None
     largest: int  # bytes of a message
     common: dict[str, Headers] = field(repr=False)  # by type of event
+    head: bytes = b""  # of each message in Avro
+
+    @property
+    def ready(self) -> bytes | None:
+        """By which schema an event has to be encoded that is sent as the log holds it; None where none is."""
+        return self.codec.fingerprint if self.schema_id is not None else None
+
+    def framed(self, row: Ready) -> list[Message]:
+        """Return the messages of an event that is encoded; raises Misfit."""
+        topic, partition, _, key, kind, id_, at, trace, span, datum = row
+        if len(datum) + len(key) + _REST > self.largest:
+            raise Misfit(_TOO_LARGE)
+        headers = [
+            *self.common[kind],
+            ("ce_id", id_),
+            ("ce_time", _moment(at)),
+            *_subject(key.decode()),
+            *_placed(trace, span),
+        ]
+        found = [Message(topic, partition, key, self.head + datum, headers)]
+        if kind == "DELETED" and self.topic.compacted:
+            found.append(Message(topic, partition, key, None, headers))
+        return found
 
     def messages(self, row: Row) -> list[Message]:
         """Return the message of an event, and the tombstone that follows it; raises Misfit."""
@@ -70,8 +126,8 @@ class Outgoing:
         value = self._value(envelope)
         headers = self._headers(row.key, envelope)
         key = row.key.encode()
-        if len(value) + len(key) + 1024 > self.largest:
-            raise Misfit("the event is larger than a message may be")
+        if len(value) + len(key) + _REST > self.largest:
+            raise Misfit(_TOO_LARGE)
         found = [Message(row.topic, row.partition, key, value, headers)]
         if envelope["event_type"] == "DELETED" and self.topic.compacted:
             found.append(Message(row.topic, row.partition, key, None, headers))
@@ -89,8 +145,8 @@ class Outgoing:
             *self.common[envelope["event_type"]],
             ("ce_id", envelope["event_id"]),
             ("ce_time", _moment(envelope["timestamp"])),
-            *((("ce_subject", key),) if key.isprintable() or _is_string(key) else ()),
-            *_traced(at["trace_id"], at["span_id"]),
+            *_subject(key),
+            *_placed(at["trace_id"].encode(), at["span_id"].encode()),
         ]
 
 
@@ -110,33 +166,38 @@ def outgoing(mesh: str, version: str, topic: Wanted, schema_id: int | None, larg
         kind: [*common, ("ce_type", f"{TYPE}.{name}.{kind}".encode()), ("event-type", kind.encode())]
         for kind in EVENT_TYPES
     }
-    return Outgoing(topic, made, schema_id, largest, kinds)
+    return Outgoing(topic, made, schema_id, largest, kinds, head(schema_id) if schema_id is not None else b"")
 
 
-def written(ways: dict[str, Outgoing], rows: Iterable[Row]) -> tuple[list[Message], list[Rejected]]:
+def written(ways: dict[str, Outgoing], rows: Iterable[Row | Ready]) -> tuple[list[Message], list[Rejected]]:
     """Return the messages of events, in order, and the events that do not fit."""
     messages: list[Message] = []
     rejected: list[Rejected] = []
     for row in rows:
         try:
-            messages += ways[row.topic].messages(row)
+            way = ways[row.topic]
+            messages += way.framed(row) if isinstance(row, Ready) else way.messages(row)
         except Misfit as misfit:
-            rejected.append(Rejected(row, "SCHEMA_INVALID", str(misfit)))
+            rejected.append(Rejected(row.told(), "SCHEMA_INVALID", str(misfit)))
         except (KeyError, TypeError, AttributeError):
-            rejected.append(Rejected(row, "SCHEMA_INVALID", "the event is no envelope"))
+            rejected.append(Rejected(row.told(), "SCHEMA_INVALID", "the event is no envelope"))
     return messages, rejected
+
+
+def _placed(trace: bytes, span: bytes) -> tuple[tuple[str, bytes], ...]:
+    place = b"%b-%b" % (trace, span)
+    if _PLACE.match(place):
+        return ("trace-id", trace), ("span-id", span), ("traceparent", b"00-%b-01" % place)
+    return ("trace-id", trace), ("span-id", span)
+
+
+def _subject(key: str) -> tuple[tuple[str, str], ...]:
+    return (("ce_subject", key),) if key.isprintable() or _is_string(key) else ()
 
 
 def _is_string(text: str) -> bool:
     """Whether CloudEvents takes a text for an attribute: no control characters, no noncharacters (1.0.2, 3.4)."""
     return _NO_STRING.search(text) is None
-
-
-@lru_cache(1024)  # events of one transaction share it
-def _traced(trace: str, span: str) -> tuple[tuple[str, bytes], ...]:
-    place = f"{trace}-{span}"
-    own = ("trace-id", trace.encode()), ("span-id", span.encode())
-    return (*own, ("traceparent", f"00-{place}-01".encode())) if _PLACE.match(place) else own
 
 
 def _moment(milliseconds: int) -> str:

@@ -8,11 +8,11 @@ from typing import Any, cast
 
 import orjson
 import psycopg
-from psycopg.pq import ConnStatus, ExecStatus
+from psycopg.pq import ConnStatus, ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.rows import TupleRow
 
-from dictamesh.runtime.bus.messages import Row
+from dictamesh.runtime.bus.messages import Ready, Row
 from dictamesh.runtime.catalog.pool import Pool, database_errors
 
 Place = tuple[str, int]
@@ -28,15 +28,23 @@ SELECT %(mesh)s, p.topic, p.partition, 0 FROM dictamesh_event_partitions p
     ON CONFLICT ON CONSTRAINT pk_dictamesh_relay_offsets DO NOTHING
 """
 _STANDING = b"""
-SELECT p.topic, p.partition, coalesce(r.next_offset, 0) AS next, p.next_offset AS head
+SELECT p.topic, p.partition, r.next_offset, p.next_offset AS head
   FROM dictamesh_event_partitions p
   LEFT JOIN dictamesh_relay_offsets r ON r.mesh = %(mesh)s AND r.topic = p.topic AND r.partition = p.partition
  WHERE p.topic = ANY(%(topics)s)
 """
+# The envelope is read only where the event does not stand there encoded by the schema of its topic as it is now.
 _READ = b"""
-SELECT w.place, l."offset", l.entity_id, l.event_payload
-  FROM jsonb_to_recordset($1::jsonb) AS w (place integer, topic text, partition integer, first bigint, most integer)
- CROSS JOIN LATERAL (SELECT l."offset", l.entity_id, l.event_payload FROM dictamesh_event_log l
+SELECT w.place, l."offset", l.entity_id, CASE WHEN l.encoded IS NULL THEN l.event_payload::text END, l.event_type,
+       l.event_id::text, l.event_timestamp, l.trace_id, l.span_id, l.encoded
+  FROM jsonb_to_recordset($1::jsonb) AS w (place integer, topic text, partition integer, first bigint, most integer,
+                                           schema text)
+ CROSS JOIN LATERAL (SELECT l."offset", l.entity_id, l.event_payload, l.event_type, l.event_id, l.event_timestamp,
+                            l.trace_id, l.span_id,
+                            CASE WHEN substring(l.encoded, 1, 8) = decode(w.schema, 'hex')
+                                  AND l.trace_id IS NOT NULL AND l.span_id IS NOT NULL
+                                 THEN substring(l.encoded, 9) END AS encoded
+                       FROM dictamesh_event_log l
                       WHERE l.topic = w.topic COLLATE "C" AND l.partition = w.partition AND l."offset" >= w.first
                       ORDER BY l."offset" LIMIT w.most) l
 """
@@ -47,6 +55,7 @@ UPDATE dictamesh_relay_offsets o SET next_offset = g.next, published_at = now()
     AS g (topic, partition, before, next)
  WHERE o.mesh = %(mesh)s AND o.topic = g.topic COLLATE "C" AND o.partition = g.partition AND o.next_offset = g.before
 """
+_NO_SCHEMAS: Mapping[str, bytes | None] = {}
 _PATIENCE = b"SET statement_timeout = 30000"
 _SET = b"""
 INSERT INTO dictamesh_relay_offsets (mesh, topic, partition, next_offset)
@@ -68,9 +77,11 @@ async def standing(pool: Pool, mesh: str, topics: Collection[str]) -> dict[Place
     Raises `CatalogUnavailable`.
     """
     wanted = {"mesh": mesh, "topics": list(topics)}
-    await pool.execute(_BEGIN, wanted)
-    rows = await pool.rows(_STANDING, wanted)
-    return {(row["topic"], row["partition"]): (row["next"], row["head"]) for row in rows}
+    async with pool.session() as connection:
+        rows = await (await connection.execute(_STANDING, wanted)).fetchall()
+        if any(following is None for _, _, following, _ in rows):
+            await connection.execute(_BEGIN, wanted)
+    return {(topic, partition): (following or 0, head) for topic, partition, following, head in rows}
 
 
 @contextlib.contextmanager
@@ -106,43 +117,65 @@ class Found:
         """Return the offset behind the last event of each partition that has any."""
         return {self.places[place]: offset + 1 for place, offset, _ in self.order}
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[Row | Ready]:
         """Return the events, in order per partition."""
         return self._rows(self.order)
 
-    def parts(self, size: int) -> Iterator[list[Row]]:
+    def parts(self, size: int) -> Iterator[list[Row | Ready]]:
         """Yield the same in parts."""
         for begin in range(0, len(self.order), size):
             yield self._rows(self.order[begin : begin + size])
 
-    def _rows(self, order: Sequence[tuple[int, int, int]]) -> list[Row]:
-        value, loads, places = cast("_Value", self.answer.get_value), orjson.loads, self.places
-        return [
-            Row(*places[place], offset, value(number, 2).decode(), loads(value(number, 3)))
-            for place, offset, number in order
-        ]
+    def _rows(self, order: Sequence[tuple[int, int, int]]) -> list[Row | Ready]:
+        value, places, whole = cast("_Value", self.answer.get_value), self.places, int.from_bytes
+        found: list[Row | Ready] = []
+        for place, offset, n in order:
+            topic, partition = places[place]
+            envelope = cast("_MaybeValue", value)(n, 3)
+            if envelope is not None:
+                found.append(Row(topic, partition, offset, value(n, 2).decode(), orjson.loads(envelope)))
+                continue
+            at = (whole(value(n, 6), "big", signed=True) + _EPOCH) // 1000
+            kind, id_, trace, span = value(n, 4).decode(), value(n, 5), value(n, 7), value(n, 8)
+            found.append(Ready(topic, partition, offset, value(n, 2), kind, id_, at, trace, span, value(n, 9)))
+        return found
 
 
 _Value = Callable[[int, int], bytes]
+_MaybeValue = Callable[[int, int], bytes | None]
+_EPOCH = 946_684_800_000_000  # microseconds from 1970 to 2000, where PostgreSQL's time begins
 
 
 def find(
-    connection: psycopg.Connection[TupleRow], positions: Mapping[Place, int], limits: Mapping[Place, int]
+    connection: psycopg.Connection[TupleRow],
+    positions: Mapping[Place, int],
+    limits: Mapping[Place, int],
+    schemas: Mapping[str, bytes | None] = _NO_SCHEMAS,
 ) -> Found:
     """Read events from positions on, `limits` at most of each partition; raises `CatalogUnavailable`.
+
+    Those of a topic that stand there encoded by its schema, of `schemas`, come as that.
 
     libpq is asked in one call, during which other threads go on: psycopg's own would wait for them at each piece of the
     answer, and its rows cost more than what is in them.
     """
     places = sorted(positions)
     wanted = [
-        {"place": at, "topic": place[0], "partition": place[1], "first": positions[place], "most": limits[place]}
+        {
+            "place": at,
+            "topic": place[0],
+            "partition": place[1],
+            "first": positions[place],
+            "most": limits[place],
+            "schema": schema.hex() if (schema := schemas.get(place[0])) is not None else None,
+        }
         for at, place in enumerate(places)
     ]
     with database_errors():
         answer = _asked(connection.pgconn, [orjson.dumps(wanted)])
     value = cast("_Value", answer.get_value)
-    order = [(int(value(number, 0)), int(value(number, 1)), number) for number in range(answer.ntuples)]
+    whole = int.from_bytes
+    order = [(whole(value(n, 0), "big"), whole(value(n, 1), "big"), n) for n in range(answer.ntuples)]
     order.sort()  # they are in order already, but nobody promises that; sorting there takes ten times as long
     return Found(places, order, answer)
 
@@ -150,14 +183,14 @@ def find(
 def page(
     connection: psycopg.Connection[TupleRow], positions: Mapping[Place, int], limits: Mapping[Place, int]
 ) -> list[Row]:
-    """Return what `find` finds; raises `CatalogUnavailable`."""
-    return find(connection, positions, limits).rows()
+    """Return what `find` finds, with their envelopes; raises `CatalogUnavailable`."""
+    return [row for row in find(connection, positions, limits).rows() if isinstance(row, Row)]
 
 
 def _asked(connection: PGconn, wanted: Sequence[bytes]) -> PGresult:
     if connection.status != ConnStatus.OK:
         raise psycopg.OperationalError
-    answer = connection.exec_params(_READ, wanted)
+    answer = connection.exec_params(_READ, wanted, result_format=Format.BINARY)
     if answer.status != ExecStatus.TUPLES_OK:
         raise psycopg.errors.error_from_result(answer)
     return answer

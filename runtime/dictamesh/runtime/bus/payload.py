@@ -29,6 +29,8 @@ from dictamesh.specs.expressions.tree import columns
 from dictamesh.specs.rules import Effect
 
 _KEYS = 20_000  # of data subjects, in memory
+_PLAIN = frozenset({str, int, bool, float})
+"""Types whose values are JSON values."""
 _AGE = 10.0  # seconds that conditions may take the clock for standing still
 
 
@@ -188,6 +190,8 @@ def subjects_of(plan: Plan, entity: EntityPlan) -> tuple[tuple[str, str], ...]:
 
 def plain(value: Any) -> Any:
     """Return a value of a mapped row in JSON values (S3); what is no value is None."""
+    if value is None or type(value) in _PLAIN:
+        return value
     match value:
         case CellError():
             return None

@@ -19,7 +19,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from dictamesh.runtime.bus.client import Failure, Sender
-from dictamesh.runtime.bus.messages import Outgoing, Rejected, Row, written
+from dictamesh.runtime.bus.messages import Outgoing, Rejected, Told, written
 from dictamesh.runtime.bus.offsets import Found, Overtaken, Place, advance, find, reading, standing
 from dictamesh.runtime.bus.refusals import BusUnavailable, fault_named
 from dictamesh.runtime.bus.tls import Fault
@@ -42,11 +42,11 @@ Reject = Callable[[psycopg.AsyncConnection[TupleRow], Sequence[Rejected]], Await
 """Writes events that cannot be sent to the dead letters, within the caller's transaction."""
 
 
-class Told(Protocol):
+class Hears(Protocol):
     """Who hears what the relay does."""
 
-    def published(self, rows: Sequence[Row]) -> None:
-        """The brokers have these events, of whose envelopes there is what `Row.told` leaves."""
+    def published(self, rows: Sequence[Told]) -> None:
+        """The brokers have these events."""
 
     def rejected(self, topic: str, count: int) -> None:
         """Events of a topic did not fit."""
@@ -65,7 +65,7 @@ class Told(Protocol):
 class _Page:
     """Events under way: where each partition stood before, and will stand after them."""
 
-    rows: list[Row]  # as they are told of
+    rows: list[Told]
     rejected: list[Rejected]
     before: dict[Place, int]
     after: dict[Place, int]
@@ -89,7 +89,7 @@ class Relay:
     settings: Mapping[str, Any] = field(repr=False)
     ways: Callable[[], dict[str, Outgoing]]
     reject: Reject
-    told: Told
+    told: Hears
     every: float = 2.0
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     _positions: dict[Place, int] = field(default_factory=dict, init=False)
@@ -203,7 +203,8 @@ class Relay:
         if not behind:
             return None
         share = max(_PAGE // len(behind), _LEAST)
-        found = await ask(behind, {place: 1 if place in self._careful else share for place in behind})
+        limits = {place: 1 if place in self._careful else share for place in behind}
+        found = await ask(behind, limits, {topic: way.ready for topic, way in ways.items()})
         # nothing there: retention took away what lay between
         after = {place: heads[place][1] for place in behind} | found.ends()
         self._positions.update(after)
@@ -258,7 +259,7 @@ class Relay:
         self.told.published(rows)
 
 
-_Ask = Callable[[dict[Place, int], dict[Place, int]], Awaitable[Found]]
+_Ask = Callable[[dict[Place, int], dict[Place, int], dict[str, bytes | None]], Awaitable[Found]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +274,7 @@ class _Found:
 
 def _handed(sender: Sender, found: _Found) -> _Page:
     """Hand events to the producer; what they were made of is gone before garbage is looked for again."""
-    told: list[Row] = []
+    told: list[Told] = []
     rejected: list[Rejected] = []
     with uncollected():
         for rows in found.events.parts(_PART):
@@ -293,7 +294,7 @@ async def _connected(pool: Pool) -> AsyncIterator[_Ask]:
     try:
         connection = await loop.run_in_executor(own, opened.__enter__)
         try:
-            yield lambda positions, limits: loop.run_in_executor(own, find, connection, positions, limits)
+            yield lambda *wanted: loop.run_in_executor(own, find, connection, *wanted)
         finally:
             await loop.run_in_executor(own, opened.__exit__, None, None, None)
     finally:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is known of records, and what a batch makes of it: changes in order, and what is known then. Pure."""
 
+import contextlib
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -9,15 +10,19 @@ from typing import Literal
 from dictamesh.runtime.capture.contract import Bad, StateId
 from dictamesh.runtime.capture.hashing import Hashes
 from dictamesh.runtime.capture.reading import Gone, Live, Present, Read, Spoiled
+from dictamesh.runtime.events.identity import named
 
 ChangeType = Literal["CREATED", "UPDATED", "DELETED"]
-_DELIVERIES = uuid.UUID("8f0f7f0a-2f0b-5d0e-9b7c-3d1f5a6b7c8d")
+_DELIVERIES = uuid.UUID("8f0f7f0a-2f0b-5d0e-9b7c-3d1f5a6b7c8d").bytes
 _PLACED = frozenset({"postgres", "kafka"})  # what `origin` says there is said of one change alone
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Known:
-    """What is known of a record; `version` 0: nothing but a bad record. `bad`: which dead letter tells of it."""
+    """What is known of a record, never changed; `version` 0: nothing but a bad record.
+
+    `bad`: which dead letter tells of it.
+    """
 
     version: int = 0
     deleted: bool = True
@@ -31,9 +36,12 @@ class Known:
         return self.version > 0 and not self.deleted
 
 
-@dataclass(frozen=True, slots=True)
+_UNKNOWN = Known()
+
+
+@dataclass(slots=True)
 class Change:
-    """One event to be made; `live` is the record as it is now, None where it was deleted."""
+    """One event to be made, never changed; `live` is the record as it is now, None where it was deleted."""
 
     type: ChangeType
     id: str
@@ -62,12 +70,12 @@ def delivery_id(state: StateId, read: Live | Gone) -> uuid.UUID | None:
     """Return the id of the event that a source's own words determine, so that it is the same when they come again."""
     given = read.seen.event_id
     if given is not None:
-        try:
-            return uuid.UUID(given)
-        except ValueError:
-            return uuid.uuid5(_DELIVERIES, f"{state.mesh} {state.entity} {given}")
+        if "/" not in given:  # no UUID has one, and each place in a source's log
+            with contextlib.suppress(ValueError):
+                return uuid.UUID(given)
+        return named(_DELIVERIES, f"{state.mesh} {state.entity} {given}")
     if state.kind in _PLACED and read.seen.origin:
-        return uuid.uuid5(_DELIVERIES, f"{state.mesh} {state.entity} {state.server} {read.seen.origin} {read.id}")
+        return named(_DELIVERIES, f"{state.mesh} {state.entity} {state.server} {read.seen.origin} {read.id}")
     return None
 
 
@@ -79,34 +87,31 @@ class Folding:
 
     def __init__(
         self,
-        state: StateId,
         hashes: Hashes,
         known: Mapping[str, Known],
         delivered: Iterable[uuid.UUID],
         told: set[bytes],
     ) -> None:
-        self._state = state
         self._hashes = hashes
         self._before = known
         self._delivered = set(delivered)
         self._told = told
         self.result = Folded()
 
-    def add(self, read: Read) -> None:
-        """Take in one record."""
+    def add(self, read: Read, event_id: uuid.UUID | None = None) -> None:
+        """Take in one record; `event_id` is its `delivery_id`."""
         match read:
             case Live() | Gone():
-                self._change(read)
+                self._change(read, event_id)
             case Present():
                 self._present(read)
             case Spoiled():
                 self._spoiled(read)
 
     def _known(self, record: str) -> Known:
-        return self.result.known.get(record) or self._before.get(record) or Known()
+        return self.result.known.get(record) or self._before.get(record) or _UNKNOWN
 
-    def _change(self, read: Live | Gone) -> None:
-        event_id = delivery_id(self._state, read)
+    def _change(self, read: Live | Gone, event_id: uuid.UUID | None) -> None:
         if event_id is not None:
             if event_id in self._delivered:
                 self._same(read.id)
@@ -124,19 +129,20 @@ class Folding:
             return
         if live.bad is not None and live.bad_hash != known.bad:
             self.result.bad.append(live.bad)
-        if known.fields == live.hashes and (known.there or known.withdrawn is not None):
+        there = known.there
+        if known.fields == live.hashes and (there or known.withdrawn is not None):
             if known.bad != live.bad_hash:
                 self.result.known[live.id] = replace(known, bad=live.bad_hash)
             self._same(live.id)
             return
         content = self._hashes.content(live.hashes)
-        names = self._hashes.changed(known.fields, live.hashes) if known.there else self._hashes.names
+        names = self._hashes.changed(known.fields, live.hashes) if there else self._hashes.names
         after = Known(known.version + 1 if names else known.version, False, live.hashes, content, live.bad_hash)
         self.result.known[live.id] = after
         if not names:  # the mapping lost a field, or has a new one that is empty
             self._same(live.id)
             return
-        kind: ChangeType = "UPDATED" if known.there else "CREATED"
+        kind: ChangeType = "UPDATED" if there else "CREATED"
         self.result.changes.append(Change(kind, live.id, after.version, event_id, names, content, live))
 
     def _gone(self, gone: Gone, event_id: uuid.UUID) -> None:

@@ -16,6 +16,7 @@ from dictamesh.specs.types import Kind
 
 SIZE = 8
 _PAIR = 2 * SIZE
+_TIMES = (datetime, date, time)
 _NOTHING = b"\0" * SIZE
 _PURPOSE = b"dictamesh captured records"
 
@@ -38,24 +39,25 @@ class Hashes:
 
     def __init__(self, key: bytes, fields: Iterable[FieldPlan]) -> None:
         self._key = key
+        self._start = hashlib.blake2b(key=key, digest_size=SIZE)
         self._fields = tuple((each.name, _tag(each.name), _text_of(each.type.kind)) for each in fields)
         self._names = {tag: name for name, tag, _ in self._fields}
         self.names = tuple(name for name, _, _ in self._fields)
 
     def packed(self, record: str, row: Mapping[str, Any]) -> bytes:
         """Return the hashes of a row: for each field that of its name, then that of its value."""
-        start = hashlib.blake2b(key=self._key, digest_size=SIZE)
+        start = self._start.copy()
         start.update(record.encode())
-        parts = []
+        copy = start.copy
+        parts: list[bytes] = []
         for name, tag, text in self._fields:
             value = row[name]
-            parts.append(tag)
             if value is None:
-                parts.append(_NOTHING)
+                parts += (tag, _NOTHING)
                 continue
-            at = start.copy()
+            at = copy()
             at.update(tag + text(value))
-            parts.append(at.digest())
+            parts += (tag, at.digest())
         return b"".join(parts)
 
     def content(self, packed: bytes) -> bytes:
@@ -91,6 +93,8 @@ def _text_of(kind: Kind) -> Callable[[Any], bytes]:
             return _of_decimal
         case Kind.ARRAY | Kind.OBJECT | Kind.JSON:
             return _of_json
+        case Kind.INT | Kind.LONG:
+            return _of_whole
         case _:
             return _of_scalar
 
@@ -103,12 +107,14 @@ def _of_decimal(value: Decimal) -> bytes:
     return format(value.normalize(), "f").encode() if value else b"0"
 
 
+def _of_whole(value: Any) -> bytes:
+    return b"%d" % value if type(value) is int else _of_scalar(value)
+
+
 def _of_scalar(value: Any) -> bytes:
-    match value:
-        case datetime() | date() | time():
-            return value.isoformat().encode()
-        case _:
-            return repr(value).encode()
+    if isinstance(value, _TIMES):
+        return value.isoformat().encode()
+    return repr(value).encode()
 
 
 def _of_json(value: Any) -> bytes:

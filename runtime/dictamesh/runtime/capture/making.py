@@ -22,6 +22,7 @@ from dictamesh.runtime.events.envelope import EntityReference, Event, EventTrace
 from dictamesh.runtime.events.payload import PayloadMaker
 from dictamesh.runtime.observe import trace
 
+_SPAN = 8  # bytes
 LONGEST_METADATA = 256  # characters of a routing value
 
 
@@ -46,32 +47,38 @@ class EventMaker:
         told = {"capture": batch.state.kind if epoch is None else f"{batch.state.kind}/{epoch}"}
         if batch.pass_id is not None:
             told["snapshot"] = "true"
-        return [self._event(change, links, root, told, now) for change in changes]
+        entity = self.entity
+        source = _Source(entity.topic.name, entity.name, entity.server, str(entity.catalog["domain"]), links, told)
+        spans = secrets.token_hex(_SPAN * len(changes))  # at once: each asks the system
+        ends = range(2 * _SPAN, len(spans) + 1, 2 * _SPAN)
+        return [
+            self._event(change, source, _trace(change, root, spans[end - 2 * _SPAN : end]), now)
+            for change, end in zip(changes, ends, strict=True)
+        ]
 
-    def _event(
-        self, change: Change, links: list[LinkPlan], root: trace.TraceContext, told: dict[str, str], now: datetime
-    ) -> Event:
+    def _event(self, change: Change, source: "_Source", at: EventTrace, now: datetime) -> Event:
         row = change.live.row if change.live is not None else None
-        seen = _seen(change)
         etag = change.content.hex() if change.content else None
         return Event(
-            topic=self.entity.topic.name,
-            event_type=change.type,
-            entity=EntityReference(self.entity.name, change.id, str(change.version), self._url(change.id), etag),
-            source_system=self.entity.server,
-            domain=str(self.entity.catalog["domain"]),
-            trace=_trace(seen.traceparent if seen is not None else None, root),
-            changed_fields=change.fields,
-            relationships=tuple(self._related(row, links)) if row is not None else (),
-            metadata=(self._metadata(row) if row is not None else {}) | told | _unread(change),
-            payload=self.payload.of(self.entity, row) if row is not None else None,
+            source.topic,
+            change.type,
+            EntityReference(source.type, change.id, str(change.version), self._url(change.id), etag),
+            source.system,
+            source.domain,
+            at,
+            change.fields,
+            tuple(self._related(row, source.links)) if row is not None and source.links else (),
+            self._metadata(change, row, source.told),
+            self.payload.of(self.entity, row) if row is not None else None,
             timestamp=changed_at(change) or now,
             event_id=change.event_id,
         )
 
     def _url(self, record: str) -> str:
+        if self.catalogued is None or self.catalogued.api_base_url is None:
+            return ""
         try:
-            return (located(self.catalogued, record).url if self.catalogued else None) or ""
+            return located(self.catalogued, record).url or ""
         except InvalidRequest:
             return ""
 
@@ -85,20 +92,32 @@ class EventMaker:
                 found.append(RelationshipReference(target.name, other, target.server, link.name))
         return found
 
-    def _metadata(self, row: Row) -> dict[str, str]:
-        texts = {name: _text(row[name]) for name in self.entity.topic.include if row[name] is not None}
-        return {name: text for name, text in texts.items() if len(text) <= LONGEST_METADATA}
+    def _metadata(self, change: Change, row: Row | None, told: dict[str, str]) -> dict[str, str]:
+        unread = change.live.unread if change.live is not None else ()
+        names = self.entity.topic.include if row is not None else ()
+        if row is None or not (names or unread):
+            return told
+        texts = {name: _text(row[name]) for name in names if row[name] is not None}
+        found = {name: text for name, text in texts.items() if len(text) <= LONGEST_METADATA} | told
+        return found | {"unread": ",".join(unread)} if unread else found
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What is the same in the events of a batch."""
+
+    topic: str
+    type: str
+    system: str
+    domain: str
+    links: list[LinkPlan]
+    told: dict[str, str]
 
 
 def changed_at(change: Change) -> datetime | None:
     """Return when the source says that a record changed, as an aware time."""
     seen = _seen(change)
     return with_time(seen).at if seen is not None else None
-
-
-def _unread(change: Change) -> dict[str, str]:
-    names = change.live.unread if change.live is not None else ()
-    return {"unread": ",".join(names)} if names else {}
 
 
 def _seen(change: Change) -> Seen | None:
@@ -112,8 +131,9 @@ def _text(value: Any) -> str:
     return form if isinstance(form, str) else orjson.dumps(form).decode()
 
 
-def _trace(traceparent: str | None, root: trace.TraceContext) -> EventTrace:
-    caller = trace.parse(traceparent) if traceparent else root
+def _trace(change: Change, root: trace.TraceContext, span: str) -> EventTrace:
+    seen = _seen(change)
+    caller = trace.parse(seen.traceparent) if seen is not None and seen.traceparent else None
     if caller is None:
         caller = root
-    return EventTrace(caller.trace_id, secrets.token_hex(8), caller.span_id)
+    return EventTrace(caller.trace_id, span, caller.span_id)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """From what a source told of a record to its id and its hashes, or to a bad record that says which rule it broke."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -19,9 +18,9 @@ LONGEST_ID = 1024
 TYPE = "*"  # the catalog's word for an entity as a whole
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Live:
-    """A record that is there; `row` holds its mapped fields.
+    """A record that is there; `row` holds its mapped fields. Never changed, as `Seen` is not.
 
     A field that cannot be read is null, as in answers (S4): `bad` tells of it, known again by `bad_hash`, and `unread`
     names all such fields.
@@ -82,13 +81,15 @@ class RecordReader:
         """Read one record; `now` is what expressions take for the time."""
         only_key = seen.deleted or seen.present
         row = self._row(self._key if only_key else self._whole, seen, now)
-        record = record_id(self._ids, self._entity, tuple(row.get(name) for name in self._entity.key))
+        record = record_id(self._ids, self._entity, tuple([row.get(name) for name in self._entity.key]))
         if record is None:
             return self._spoiled(seen, None, "key", "DATA_INVALID", f"{self._entity.address}.{self._entity.key[0]}")
         if seen.deleted:
             return Gone(record, seen)
         if seen.present:
             return Present(record, place)
+        if _FAULTY.isdisjoint(map(type, row.values())):
+            return Live(record, seen, row, self._hashes.packed(record, row))
         faults = {name: code for name in self._names if (code := _fault(row[name])) is not None}
         if not faults:
             return Live(record, seen, row, self._hashes.packed(record, row))
@@ -127,10 +128,10 @@ class RecordReader:
 
     def _row(self, mapping: RowMapping, seen: Seen, now: datetime) -> Row:
         if seen.fields is not None:
-            return {name: seen.fields.get(name) for name, _ in mapping.cells}
-        columns: Mapping[str, Any] = seen.columns or {}
-        raw = tuple(columns.get(output.name) for output in mapping.outputs)
-        return mapping.row(raw, {"now": now, "today": now.date()})
+            return {name: seen.fields.get(name) for name in mapping.names}
+        get = (seen.columns or {}).get
+        raw = tuple([get(output.name) for output in mapping.outputs])
+        return mapping.row(raw, {"now": now, "today": now.date()} if mapping.cells else {})
 
     def _spoiled(self, seen: Seen, record: str | None, stage: str, rule: str, address: str) -> Spoiled:
         body = packed(seen)
@@ -147,6 +148,8 @@ class RecordReader:
         return Spoiled(record, bad, self._hashes.of_bad(f"{rule} {address} ".encode() + same))
 
 
+_FAULTY = frozenset({CellError, dict, list})
+"""Types of what is a fault, or may hold one."""
 _TEXTS = {
     "DATA_INVALID": "a value of the source does not fit the declared type",
     "EXPRESSION_FAILED": "the expression of a field fails on this record",
@@ -159,8 +162,9 @@ def record_id(ids: RecordIds, entity: EntityPlan, key: Key) -> str | None:
 
     A key that is personal data stands there in clear where the spec allowed that (`allowPiiKey`).
     """
-    if any(part is None or isinstance(part, CellError) for part in key):
-        return None
+    for part in key:
+        if part is None or isinstance(part, CellError):
+            return None
     shown = tuple(ids.surrogates.of(entity, part) for part in key) if entity.surrogate is not None else key
     text = canonical(shown)
     return text if keepable(text) else None

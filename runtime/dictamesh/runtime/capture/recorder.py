@@ -23,7 +23,7 @@ from dictamesh.runtime.catalog.errors import CatalogUnavailable, EntityNotFound
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.catalog.queries import get_entity
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
-from dictamesh.runtime.events.log import append_events
+from dictamesh.runtime.events.log import Encode, append_events
 from dictamesh.runtime.events.payload import PayloadMaker
 from dictamesh.runtime.events.versions import take_turn
 
@@ -106,6 +106,7 @@ class CatalogRecorder:
         self._catalogued = False
         self._records = Records(plan.name, entity.address, entity.name, entity.topic.name)
         self._dead = dead or Told()
+        self._encode: Encode | None = None
         self._epoch: int | None = None
         self._key_id = key_name(key)
         self._told: set[bytes] = set()
@@ -113,6 +114,11 @@ class CatalogRecorder:
     def owned_by(self, epoch: int) -> "CatalogRecorder":
         """Refuse batches with `Ousted` once there is another owner than that of an epoch; returns itself."""
         self._epoch = epoch
+        return self
+
+    def encoding(self, encode: Encode | None) -> "CatalogRecorder":
+        """Write each event encoded, too, for the relay; returns itself."""
+        self._encode = encode
         return self
 
     async def record(self, batch: Batch) -> Recorded:
@@ -218,12 +224,12 @@ class CatalogRecorder:
         self, connection: psycopg.AsyncConnection[TupleRow], batch: Batch, read: list[Read], told: set[bytes]
     ) -> Folded:
         ids = {each.id for each in read if each.id is not None}
-        events = [delivery_id(batch.state, each) for each in read if isinstance(each, Live | Gone)]
+        events = [delivery_id(batch.state, each) if isinstance(each, Live | Gone) else None for each in read]
         there = await delivered(connection, [each for each in events if each is not None])
         known = await self._records.known(connection, ids)
-        folding = Folding(batch.state, self._hashes, known, there, told)
-        for each in read:
-            folding.add(each)
+        folding = Folding(self._hashes, known, there, told)
+        for each, event_id in zip(read, events, strict=True):
+            folding.add(each, event_id)
         return folding.result
 
     async def _keep(
@@ -257,7 +263,7 @@ class CatalogRecorder:
         rows = [change.live.row for change in changes if change.live is not None]
         await self._maker.payload.ready(connection, self._entity, rows)
         events = self._maker.events(batch, self._epoch, changes, now)
-        placed = await append_events(connection, events, {topic.name: topic.partitions})
+        placed = await append_events(connection, events, {topic.name: topic.partitions}, self._encode)
         positions: dict[str, int] = {}
         for at in placed:
             if at is not None:

@@ -10,10 +10,11 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from dictamesh.runtime.capture.folding import Known
+from dictamesh.runtime.catalog.arrays import binaries, flags, optional_texts, texts, uuids, wholes
 
 _FIND = b"""
 SELECT entity_id, version, deleted, field_hashes, content_hash, bad_hash, withdrawn
-  FROM dictamesh_entity_state WHERE mesh = %s AND entity = %s AND entity_id = ANY(%s)
+  FROM dictamesh_entity_state WHERE mesh = %s AND entity = %s AND entity_id = ANY(%s::text[])
 """
 # A state that was lost, as a restored backup loses some, must not let versions go back.
 _LOGGED = b"""
@@ -22,7 +23,7 @@ SELECT i.id, (e.event_payload->'entity'->>'version')::bigint
  CROSS JOIN LATERAL (SELECT l.event_payload FROM dictamesh_event_log l
                       WHERE l.entity_type = %s AND l.entity_id = i.id ORDER BY l.id DESC LIMIT 1) e
 """
-_DELIVERED = b"SELECT event_id FROM dictamesh_event_log WHERE event_id = ANY(%s)"
+_DELIVERED = b"SELECT event_id FROM dictamesh_event_log WHERE event_id = ANY(%s::uuid[])"
 _WRITE = b"""
 INSERT INTO dictamesh_entity_state AS s
     (mesh, entity, entity_id, version, deleted, field_hashes, content_hash, bad_hash, withdrawn)
@@ -77,11 +78,11 @@ class Records:
     async def known(self, connection: psycopg.AsyncConnection[TupleRow], ids: Collection[str]) -> dict[str, Known]:
         """Return what is known of some records."""
         async with connection.cursor(binary=True) as cursor:
-            await cursor.execute(_FIND, (self.mesh, self.entity, list(ids)))
+            await cursor.execute(_FIND, (self.mesh, self.entity, texts(ids)))
             found = {row[0]: Known(*row[1:]) for row in await cursor.fetchall()}
             new = [each for each in ids if each not in found]
             if new:
-                await cursor.execute(_LOGGED, (new, self.type))
+                await cursor.execute(_LOGGED, (texts(new), self.type))
                 found |= {record: Known(version) for record, version in await cursor.fetchall()}
             return found
 
@@ -91,16 +92,15 @@ class Records:
             return
         all_ = known.values()
         columns = (
-            list(known),
-            [each.version for each in all_],
-            [each.deleted for each in all_],
-            [each.fields for each in all_],
-            [each.content for each in all_],
-            [each.bad for each in all_],
-            [each.withdrawn for each in all_],
+            texts(known.keys()),
+            wholes([each.version for each in all_]),
+            flags([each.deleted for each in all_]),
+            binaries([each.fields for each in all_]),
+            binaries([each.content for each in all_]),
+            binaries([each.bad for each in all_]),
+            optional_texts([each.withdrawn for each in all_]),
         )
-        async with connection.cursor(binary=True) as cursor:
-            await cursor.execute(_WRITE, (self.mesh, self.entity, *columns))
+        await connection.execute(_WRITE, (self.mesh, self.entity, *columns))
 
     async def touch(self, connection: psycopg.AsyncConnection[TupleRow], ids: Iterable[str]) -> None:
         """Note that records were seen."""
@@ -137,5 +137,5 @@ async def delivered(connection: psycopg.AsyncConnection[TupleRow], events: Colle
     """Return those of some events that are in the log."""
     if not events:
         return set()
-    rows = await connection.execute(_DELIVERED, (list(events),))
+    rows = await connection.execute(_DELIVERED, (uuids(events),))
     return {row[0] for row in await rows.fetchall()}

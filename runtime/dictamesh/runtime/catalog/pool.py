@@ -83,6 +83,13 @@ class Pool:
                 await cursor.execute(statement, parameters)
                 return await cursor.fetchall()
 
+    @contextlib.asynccontextmanager
+    async def session(self) -> AsyncIterator[psycopg.AsyncConnection[TupleRow]]:
+        """A connection for several statements, each of which is a transaction; errors as of `transaction`."""
+        with database_errors():
+            async with self.connections.connection() as connection:
+                yield connection
+
     async def close(self) -> None:
         """Close every connection; those on loan when they come back."""
         await self.connections.close()

@@ -16,6 +16,7 @@ from dictamesh.runtime.adapters.cells import Key, Row
 from dictamesh.runtime.adapters.records import RecordIds
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
 from dictamesh.runtime.events.log import LoggedEvent
+from dictamesh.runtime.events.reading import Mention
 from dictamesh.runtime.resilience import L1, namespace
 
 _REMEMBERED = 100_000
@@ -34,7 +35,7 @@ class Invalidation:
     counted: Callable[[EntityPlan, int], None] = lambda _entity, _count: None
     _ids: dict[tuple[str, Key], str | None] = field(default_factory=dict, init=False)
 
-    def forget(self, events: Sequence[LoggedEvent]) -> None:
+    def forget(self, events: Sequence[LoggedEvent | Mention]) -> None:
         """End the rows of the records that events are about; those of deleted records are dropped."""
         plan, ids = self.current()
         changed: dict[str, set[str]] = defaultdict(set)

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from dictamesh.runtime.adapters.records import key_is_personal
+from dictamesh.runtime.catalog.arrays import moments, texts
 from dictamesh.runtime.catalog.graph.derive import DeclaredRelation, declared_relation
 from dictamesh.runtime.catalog.graph.edges import close_edges, upsert_edges
-from dictamesh.runtime.catalog.graph.nodes import archive_entities, find_nodes, upsert_entities
+from dictamesh.runtime.catalog.graph.nodes import Node, archive_entities, find_nodes, upsert_entities
 from dictamesh.runtime.catalog.graph.values import Ending, Ref, SeenEdge, SeenRecord
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import EntityPlan, LinkPlan, Plan
@@ -25,6 +27,7 @@ from dictamesh.runtime.events.system import ENTITY_REGISTERED, PARTITIONS, RELAT
 
 GROUP = "metadata-catalog-consumer"
 _GONE = frozenset({"DELETED", "ARCHIVED"})
+_NONE: frozenset[Ref] = frozenset()
 _RECENT = timedelta(minutes=10)
 # One writer at a time: two that see the same relations could deadlock. The lock of those that queries follow.
 _LOCK = b"SELECT pg_advisory_xact_lock(7163846503)"
@@ -73,8 +76,9 @@ class CatalogConsumer:
     plan: Callable[[], Plan]
     fresh: Callable[[str, float], None] = lambda _product, _seconds: None
     group: str = GROUP
-    limit: int = 500
+    limit: int = 1000
     from_end: bool = False
+    whole: bool = False
 
     def topics(self) -> Collection[str]:
         return {entity.topic.name for entity in self.plan().entities.values()}
@@ -85,12 +89,10 @@ class CatalogConsumer:
     async def _write(self, events: Sequence[LoggedEvent], connection: Connection) -> None:
         plan = self.plan()
         entities = {entity.name: entity for entity in plan.entities.values()}
+        linked = {name for name, entity in entities.items() if any(_tells(link) for link in entity.links)}
         await connection.execute(_LOCK)
-        for part in _rounds(events):
-            news = _News(plan, entities)
-            for event in part:
-                news.add(event)
-            await _written(connection, plan, news, {str(event.event_id): event for event in part})
+        for part in _rounds(events, linked):
+            await _told(connection, plan, entities, part)
         await connection.execute(_EXPIRE, _columns(events))
         self._measure(events, entities)
 
@@ -109,18 +111,42 @@ async def announce_types(pool: Pool, plan: Plan) -> None:
         await append_events(connection, events, {ENTITY_REGISTERED: PARTITIONS})
 
 
-async def _written(connection: Connection, plan: Plan, news: "_News", events: Mapping[str, LoggedEvent]) -> None:
-    back = await _back(connection, news)
-    await upsert_entities(connection, news.records)
+async def _told(
+    connection: Connection, plan: Plan, entities: Mapping[str, EntityPlan], part: Sequence[LoggedEvent]
+) -> None:
+    """Write what a part comes to; of a record that comes back to relations and goes again, what is in between, too."""
+    news = _News(plan, entities)
+    for event in part:
+        news.add(event)
+    nodes = await find_nodes(connection, {each.ref for each in news.records})
+    held = await _held(connection, _back(news, nodes))
+    if {record.ref for record, _ in held}.isdisjoint(ref for ref, _ in news.gone):
+        await _written(connection, news, part, nodes, held)
+        return
+    for each in _rounds(part, {event.entity_type for event in part}):
+        await _told(connection, plan, entities, each)
+
+
+async def _written(
+    connection: Connection,
+    news: "_News",
+    part: Sequence[LoggedEvent],
+    nodes: Mapping[Ref, Node],
+    held: Sequence["_Held"],
+) -> None:
+    await upsert_entities(connection, news.records, nodes)
     await close_edges(connection, news.endings)
     if news.endings_back:
         columns = zip(*((ref.entity_type, ref.id, name, at) for ref, name, at in news.endings_back), strict=True)
         await connection.execute(_CLOSE_BACK, [list(column) for column in columns])
     written = await upsert_edges(connection, await _standing(connection, news.edges))
     await archive_entities(connection, news.gone)
-    opened = [*written.created, *await _reopened(connection, news, back)]
+    opened = [*written.created, *await _reopened(connection, news, held)]
+    if not opened:
+        return
+    events = {str(event.event_id): event for event in part}
     causes = [(edge, events.get(edge.origin or "")) for edge in opened]
-    created = [created_relation(plan, edge, event) for edge, event in causes if event is not None]
+    created = [created_relation(news.plan, edge, event) for edge, event in causes if event is not None]
     await append_events(connection, created, {RELATIONSHIP_CREATED: PARTITIONS})
 
 
@@ -133,10 +159,14 @@ class _Back:
     gone: datetime
 
 
-async def _back(connection: Connection, news: "_News") -> list[_Back]:
+_Held = tuple[SeenRecord, Ref]
+"""A record that comes back, and who held a relation to it."""
+
+
+def _back(news: "_News", nodes: Mapping[Ref, Node]) -> list[_Back]:
     """Return the records that were gone before these news."""
-    nodes = await find_nodes(connection, {each.ref for each in news.records})
-    known = [(each, nodes[each.ref]) for each in news.records if each.ref in nodes]
+    first = {each.ref: each for each in reversed(news.records)}
+    known = [(each, nodes[ref]) for ref, each in first.items() if ref in nodes]
     return [
         _Back(record, node.node, node.last_seen_at)
         for record, node in known
@@ -144,16 +174,20 @@ async def _back(connection: Connection, news: "_News") -> list[_Back]:
     ]
 
 
-async def _reopened(connection: Connection, news: "_News", back: Sequence[_Back]) -> list[SeenEdge]:
-    """Relate those again that held a relation to a record when it went, and whose latest event in the log still does.
-
-    What began to refer to it only while it was gone is related when it is told of again.
-    """
+async def _held(connection: Connection, back: Sequence[_Back]) -> list[_Held]:
+    """Return who held a relation to a record that comes back when it went."""
     if not back:
         return []
     columns = {"nodes": [each.node for each in back], "ends": [each.gone for each in back]}
     rows = await (await connection.execute(_ENDED, columns)).fetchall()
-    held = [(back[place - 1].record, Ref(kind, record)) for place, kind, record in rows]
+    return [(back[place - 1].record, Ref(kind, record)) for place, kind, record in rows]
+
+
+async def _reopened(connection: Connection, news: "_News", held: Sequence[_Held]) -> list[SeenEdge]:
+    """Relate those again that held a relation to a record when it went, and whose latest event in the log still does.
+
+    What began to refer to it only while it was gone is related when it is told of again.
+    """
     created: list[SeenEdge] = []
     for at in range(0, len(held), _HOLDERS):
         part = held[at : at + _HOLDERS]
@@ -185,7 +219,7 @@ class _News:
     endings: list[Ending] = field(default_factory=list)
     endings_back: list[tuple[Ref, str, datetime]] = field(default_factory=list)
     gone: list[tuple[Ref, datetime]] = field(default_factory=list)
-    causes: dict[Ref, str] = field(default_factory=dict)
+    causes: dict[Ref, UUID] = field(default_factory=dict)
 
     def again(self, record: SeenRecord, holder: Ref, related: Sequence[Mapping[str, Any]]) -> Iterator[SeenEdge]:
         """Yield the relations of a holder, as an event told them, that lead to a record which came back."""
@@ -194,9 +228,9 @@ class _News:
             return
         far = {each["relationship_kind"] for each in related if _end_of(each) == record.ref}
         for link in entity.links:
-            if link.name in far and not link.many and link.by_key:
+            if link.name in far and _tells(link):
                 relation = declared_relation(entity, link, self.plan.entities[link.target])
-                yield _edge(relation, (holder, record.ref), record.at, self.causes.get(record.ref, ""))
+                yield _edge(relation, (holder, record.ref), record.at, str(self.causes.get(record.ref, "")))
 
     def add(self, event: LoggedEvent) -> None:
         ref, at = Ref(event.entity_type, event.entity_id), event.ingested_at
@@ -208,14 +242,14 @@ class _News:
             self.endings.append(Ending(ref, at))
             return
         self.records.append(SeenRecord(ref, at))
-        self.causes[ref] = str(event.event_id)
-        if entity is not None:
+        self.causes[ref] = event.event_id
+        if entity is not None and entity.links:
             self._relate(entity, ref, event)
 
     def _relate(self, entity: EntityPlan, ref: Ref, event: LoggedEvent) -> None:
         told = {each["relationship_kind"]: each for each in event.envelope.get("relationships") or ()}
         for link in entity.links:
-            if link.many or not link.by_key:
+            if not _tells(link):
                 continue
             target = self.plan.entities[link.target]
             relation = declared_relation(entity, link, target)
@@ -231,6 +265,11 @@ class _News:
             self.endings_back.append((holder, relation.name, at))
         else:
             self.endings.append(Ending(holder, at, relation.name))
+
+
+def _tells(link: LinkPlan) -> bool:
+    """Whether events of an entity tell of this relation of its."""
+    return not link.many and link.by_key
 
 
 def _edge(relation: DeclaredRelation, ends: tuple[Ref, Ref], at: datetime, origin: str) -> SeenEdge:
@@ -252,8 +291,11 @@ def _nameable(entity: EntityPlan) -> bool:
     return entity.surrogate is not None or not key_is_personal(entity)
 
 
-def _rounds(events: Sequence[LoggedEvent]) -> Iterator[list[LoggedEvent]]:
-    """Split events so that each part tells of a record once, and of none that goes what others relate to; in order."""
+def _rounds(events: Sequence[LoggedEvent], linked: Collection[str]) -> Iterator[list[LoggedEvent]]:
+    """Split events so that each part tells of none that goes what others relate to, and of it nothing more; in order.
+
+    Of a record of a type that is `linked`, which tells of relations, a part tells once.
+    """
     part: list[LoggedEvent] = []
     told: set[Ref] = set()
     gone: set[Ref] = set()
@@ -261,8 +303,9 @@ def _rounds(events: Sequence[LoggedEvent]) -> Iterator[list[LoggedEvent]]:
     for event in sorted(events, key=lambda each: each.ingested_at):  # relations meet records of other partitions
         ref = Ref(event.entity_type, event.entity_id)
         goes = event.event_type in _GONE
-        ends = {_end_of(each) for each in event.envelope.get("relationships") or ()}
-        if ref in told or (goes and ref in related) or ends & gone:
+        relations = event.envelope.get("relationships")
+        ends = {_end_of(each) for each in relations} if relations else _NONE
+        if ref in gone or (ref in told and event.entity_type in linked) or (goes and ref in related) or ends & gone:
             yield part
             part, told, gone, related = [], set(), set(), set()
         part.append(event)
@@ -274,6 +317,6 @@ def _rounds(events: Sequence[LoggedEvent]) -> Iterator[list[LoggedEvent]]:
         yield part
 
 
-def _columns(events: Sequence[LoggedEvent]) -> list[list[Any]]:
+def _columns(events: Sequence[LoggedEvent]) -> tuple[str, str, str]:
     latest = {(event.entity_type, event.entity_id): event.ingested_at for event in events}
-    return [[kind for kind, _ in latest], [record for _, record in latest], list(latest.values())]
+    return texts([kind for kind, _ in latest]), texts([record for _, record in latest]), moments(latest.values())

@@ -15,7 +15,7 @@ from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.lease import Leases, leases
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.consumers.hub import traceparent_of
-from dictamesh.runtime.events.log import LoggedEvent
+from dictamesh.runtime.events.log import LoggedEvent, read_events
 from dictamesh.runtime.events.reading import (
     Ear,
     Overtaken,
@@ -60,6 +60,10 @@ class Consumer(Protocol):
     @property
     def from_end(self) -> bool:
         """Whether it begins with what comes."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether it needs the envelopes of events that tell of no relation."""
 
     def topics(self) -> Collection[str]:
         """Return what the group reads now."""
@@ -157,7 +161,7 @@ class Consumers:
         while True:
             try:
                 await self._begin(consumer)
-                reading = following(self.pool, consumer.topics, consumer.group, consumer.limit)
+                reading = following(self.pool, consumer.topics, consumer.group, consumer.limit, whole=consumer.whole)
                 self._stands[consumer.group] = reading.stands
                 async with contextlib.aclosing(watch(reading, self.ear)) as lists:
                     async for events in lists:
@@ -191,7 +195,12 @@ class Consumers:
             self.counted(consumer.group, "handled", len(events))
             return
         for event in events:
-            await self._alone(consumer, event)
+            await self._alone(consumer, event if consumer.whole else await self._whole(event))
+
+    async def _whole(self, event: LoggedEvent) -> LoggedEvent:
+        """The event with its envelope, which is told of and kept where it cannot be handled."""
+        found = await read_events(self.pool, event.topic, event.partition, event.offset, 1)
+        return found[0] if found and found[0].offset == event.offset else event
 
     async def _handle(self, consumer: Consumer, events: Sequence[LoggedEvent]) -> None:
         within = await consumer.handle(events)

@@ -58,6 +58,7 @@ class HookConsumer:
     dead: DeadLettered
     limit: int = 50
     from_end: bool = True
+    whole: bool = True
 
     @property
     def group(self) -> str:

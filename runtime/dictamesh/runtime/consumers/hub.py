@@ -11,7 +11,7 @@ import logging
 from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.pool import Pool
@@ -19,7 +19,7 @@ from dictamesh.runtime.compile.plan import EntityPlan
 from dictamesh.runtime.consumers.cursor import Cursors
 from dictamesh.runtime.events.log import LoggedEvent, bounds, read_events
 from dictamesh.runtime.events.partitioning import partition_of
-from dictamesh.runtime.events.reading import Ear, Following, Place, watch
+from dictamesh.runtime.events.reading import Ear, Following, Mention, Place, awaited
 from dictamesh.runtime.gateway.contract import Change, NotNow
 from dictamesh.runtime.gateway.subscriptions.contract import BadCursor, ChangeStream
 from dictamesh.runtime.observe.trace import TraceContext
@@ -58,12 +58,12 @@ class Hub:
         self,
         pool: Pool,
         topics: Callable[[], Collection[str]],
-        forget: Callable[[Sequence[LoggedEvent]], None],
+        forget: Callable[[Sequence[LoggedEvent | Mention]], None],
         cursors: Callable[[], Cursors],
         ear: Ear | None = None,
     ) -> None:
         self.pool = pool
-        self._following = Following(pool, topics, otherwise="end", whole=lambda: bool(self._heard))
+        self._following = Following(pool, topics, otherwise="end")
         self._forget = forget
         self._cursors = cursors
         self._ear = ear
@@ -74,13 +74,13 @@ class Hub:
 
     async def begin(self) -> None:
         """See where the log ends; nothing may be cached before. Raises `CatalogUnavailable`."""
-        self._take(await self._following.more())
+        self._take(await self._more())
 
     async def run(self) -> None:
         """Follow until cancelled, however often the catalog cannot be reached."""
         while True:
             try:
-                async for events in watch(self._following, self._ear):
+                async for events in awaited(self._more, self._ear):
                     self._take(events)
             except CatalogUnavailable as error:
                 _LOG.warning("the event log cannot be read for now", extra={"reason": str(error)})
@@ -88,13 +88,17 @@ class Hub:
                 _LOG.error("following the event log failed", exc_info=error)
             await asyncio.sleep(_PAUSE)
 
-    def _take(self, events: Sequence[LoggedEvent]) -> None:
+    async def _more(self) -> list[LoggedEvent | Mention]:
+        return [*(await self._following.more() if self._heard else await self._following.mentions())]
+
+    def _take(self, events: Sequence[LoggedEvent | Mention]) -> None:
         """Without waiting in between, so that nobody sees a position whose caches are not emptied."""
         try:
             self._forget(events)
         finally:
             for event in events:
-                if event.envelope and self._heard.get(event.topic):  # who came while it was read reads the log
+                # who came while it was read reads the log
+                if isinstance(event, LoggedEvent) and self._heard.get(event.topic):
                     self._hold(event)
             for woken in self._waiting:
                 woken.set()
@@ -231,7 +235,7 @@ def _brief(event: LoggedEvent) -> LoggedEvent:
     """An event with no more than subscribers are told of it: a payload may be as large as its source likes."""
     version = event.envelope["entity"]["version"]
     envelope = {"entity": {"version": version}, "trace_context": event.envelope.get("trace_context")}
-    return replace(event, envelope=envelope)
+    return event._replace(envelope=envelope)
 
 
 def change_of(event: LoggedEvent, cursor: str) -> Change:

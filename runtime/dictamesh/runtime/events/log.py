@@ -2,10 +2,10 @@
 """Writing the event log within a transaction of the caller, and reading it by offset (MC-5, EV-5, EV-15)."""
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import psycopg
@@ -30,7 +30,7 @@ _APPEND = b"""
 WITH given AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%s::jsonb) AS r (place integer, topic text, partition integer, event_id uuid,
            event_type text, catalog_id uuid, entity_type text, entity_id text, changed_fields text[],
-           event_payload jsonb, trace_id text, span_id text, event_timestamp timestamptz)
+           event_payload jsonb, trace_id text, span_id text, event_timestamp timestamptz, encoded bytea)
      WHERE NOT EXISTS (SELECT FROM dictamesh_event_log l WHERE l.event_id = r.event_id)
 ), placed AS MATERIALIZED (
     SELECT g.*, p.next_offset - 1 + row_number() OVER (PARTITION BY g.topic, g.partition ORDER BY g.place) AS at
@@ -42,9 +42,9 @@ WITH given AS MATERIALIZED (
 )
 INSERT INTO dictamesh_event_log
     (topic, partition, "offset", event_id, event_type, catalog_id, entity_type, entity_id, changed_fields,
-     event_payload, trace_id, span_id, event_timestamp)
+     event_payload, trace_id, span_id, event_timestamp, encoded)
 SELECT topic, partition, at, event_id, event_type, catalog_id, entity_type, entity_id, changed_fields, event_payload,
-       trace_id, span_id, event_timestamp
+       trace_id, span_id, event_timestamp, encoded
   FROM placed ORDER BY place
 RETURNING event_id, topic, partition, "offset"
 """
@@ -64,6 +64,10 @@ SELECT p.partition, coalesce((SELECT min(l."offset") FROM dictamesh_event_log l
 """
 
 
+Encode = Callable[[Mapping[str, Any]], bytes | None]
+"""From an envelope to its encoding and, before it, what tells by which schema; None where it is left to the relay."""
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """A place in the log."""
@@ -73,8 +77,7 @@ class Position:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedEvent:
+class LoggedEvent(NamedTuple):
     """An event as it stands in the log; `envelope` is that of `com.dictamesh.events` as JSON values."""
 
     topic: str
@@ -100,13 +103,16 @@ class Bounds:
 
 
 async def append_events(
-    connection: psycopg.AsyncConnection[TupleRow], events: Sequence[Event], partitions: Mapping[str, int]
+    connection: psycopg.AsyncConnection[TupleRow],
+    events: Sequence[Event],
+    partitions: Mapping[str, int],
+    encode: Encode | None = None,
 ) -> list[Position | None]:
     """Append events in order within the caller's transaction; each gets its place, or None where it is there already.
 
-    `partitions` says how many each topic has. The partitions stay locked until the transaction ends, so keep it short;
-    the counter of each moves once, however many events it takes. Raises what psycopg raises: within
-    `Pool.transaction` that is `CatalogUnavailable`.
+    `partitions` says how many each topic has; `encode` encodes envelopes for whoever publishes them. The partitions
+    stay locked until the transaction ends, so keep it short; the counter of each moves once, however many events it
+    takes. Raises what psycopg raises: within `Pool.transaction` that is `CatalogUnavailable`.
     """
     if not events:
         return []
@@ -115,7 +121,7 @@ async def append_events(
     first: dict[uuid.UUID, int] = {}
     for place, event in enumerate(events):
         first.setdefault(event.event_id, place)
-    rows = [_row(place, events[place], numbers[place]) for place in first.values()]
+    rows = [_row(place, events[place], numbers[place], encode) for place in first.values()]
     cursor = await connection.execute(_APPEND, (orjson.dumps(rows).decode(),))
     found = {row[0]: Position(*row[1:]) for row in await cursor.fetchall()}
     if found:
@@ -149,19 +155,22 @@ async def bounds(pool: Pool, topic: str) -> dict[int, Bounds]:
     return {row["partition"]: Bounds(row["beginning"], row["end"]) for row in rows}
 
 
-def _row(place: int, event: Event, partition: int) -> dict[str, Any]:
+def _row(place: int, event: Event, partition: int, encode: Encode | None) -> dict[str, Any]:
+    about, at, envelope = event.entity, event.trace, envelope_of(event)
+    encoded = encode(envelope) if encode is not None else None
     return {
         "place": place,
         "topic": event.topic,
         "partition": partition,
-        "event_id": event.event_id,
+        "event_id": envelope["event_id"],
         "event_type": event.event_type,
         "catalog_id": event.catalog_id,
-        "entity_type": event.entity.type,
-        "entity_id": event.entity.id,
+        "entity_type": about.type,
+        "entity_id": about.id,
         "changed_fields": event.changed_fields,
-        "event_payload": envelope_of(event),
-        "trace_id": event.trace.trace_id,
-        "span_id": event.trace.span_id,
+        "event_payload": envelope,
+        "trace_id": at.trace_id,
+        "span_id": at.span_id,
         "event_timestamp": event.timestamp,
+        "encoded": None if encoded is None else f"\\x{encoded.hex()}",
     }

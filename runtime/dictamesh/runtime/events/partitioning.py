@@ -12,6 +12,8 @@ def partition_of(key: str, partitions: int) -> int:
 
     Source: `org.apache.kafka.clients.producer.internals.BuiltInPartitioner`, librdkafka's `murmur2_random`.
     """
+    if partitions == 1:
+        return 0
     return (murmur2(key.encode()) & 0x7FFFFFFF) % partitions
 
 

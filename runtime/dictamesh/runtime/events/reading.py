@@ -7,10 +7,10 @@ A notification only wakes; what is there is decided by asking, once a second at 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import orjson
 import psycopg
@@ -39,8 +39,18 @@ SELECT l.*
   FROM unnest(%(topics)s::text[], %(partitions)s::integer[], %(offsets)s::bigint[]) AS p (topic, partition, first)
  CROSS JOIN LATERAL (
         SELECT topic, partition, "offset", event_id, event_type, entity_type, entity_id, changed_fields,
-               CASE WHEN %(whole)s THEN event_payload::text ELSE '{}' END AS envelope,
-               event_timestamp AS timestamp, ingested_at, catalog_id
+               CASE WHEN %(whole)s OR event_payload->'relationships' <> '[]' THEN event_payload::text END,
+               event_timestamp, ingested_at, catalog_id
+          FROM dictamesh_event_log
+         WHERE topic = p.topic COLLATE "C" AND partition = p.partition AND "offset" >= p.first
+         ORDER BY "offset" LIMIT %(limit)s) l
+ ORDER BY l.topic COLLATE "C", l.partition, l."offset"
+"""
+_MENTIONED = b"""
+SELECT l.*
+  FROM unnest(%(topics)s::text[], %(partitions)s::integer[], %(offsets)s::bigint[]) AS p (topic, partition, first)
+ CROSS JOIN LATERAL (
+        SELECT topic, partition, "offset", event_type, entity_type, entity_id
           FROM dictamesh_event_log
          WHERE topic = p.topic COLLATE "C" AND partition = p.partition AND "offset" >= p.first
          ORDER BY "offset" LIMIT %(limit)s) l
@@ -81,6 +91,20 @@ SELECT p.topic, p.partition,
                 p.next_offset) AS next
   FROM dictamesh_event_partitions p WHERE p.topic = ANY(%(topics)s)
 """
+
+
+class Mention(NamedTuple):
+    """Which record an event is about, and whether it is still there."""
+
+    topic: str
+    partition: int
+    offset: int
+    event_type: str
+    entity_type: str
+    entity_id: str
+
+
+_Event = TypeVar("_Event")
 
 
 class Overtaken(Exception):  # noqa: N818 - says what happened
@@ -141,9 +165,9 @@ class Following:
     """Where somebody stands in some topics; `more` reads on from there.
 
     `topics` may change with a plan. With `group` the start is where the group stands. A partition without a position is
-    read from its beginning, or, with `otherwise="end"`, from where it ended when its topic was first looked at. Unless
-    `whole` says so when they are read, events come with an empty envelope, which costs half as much. `stands` is where
-    the group stood when its topics were first looked at; who commits keeps it.
+    read from its beginning, or, with `otherwise="end"`, from where it ended when its topic was first looked at.
+    Unless `whole`, events that tell of no relation come with an empty envelope, which costs a third. `stands` is
+    where the group stood when its topics were first looked at; who commits keeps it.
     """
 
     pool: Pool
@@ -152,7 +176,7 @@ class Following:
     group: str | None = None
     otherwise: Otherwise = "beginning"
     limit: int = 500
-    whole: Callable[[], bool] = lambda: True
+    whole: bool = True
     stands: dict[Place, int] = field(default_factory=dict, init=False)
     _known: set[str] = field(default_factory=set, init=False)
 
@@ -161,7 +185,32 @@ class Following:
 
         Raises `CatalogUnavailable`, and stands where it stood.
         """
-        heads = await self._heads()
+        loads = orjson.loads
+        rows = await self._more(_READ)
+        return [LoggedEvent._make((*row[:8], loads(row[8]) if row[8] is not None else {}, *row[9:])) for row in rows]
+
+    async def mentions(self) -> list[Mention]:
+        """Do what `more` does, for those who need to know no more of an event than which record it is about."""
+        return [Mention(*row) for row in await self._more(_MENTIONED)]
+
+    async def _more(self, statement: bytes) -> list[TupleRow]:
+        topics = sorted(set(self.topics()))
+        new = [topic for topic in topics if topic not in self._known]
+        if new and self.group is not None:
+            self.stands.update(await stored(self.pool, self.group, new))
+            self.positions.update((place, at) for place, at in self.stands.items() if place[0] in new)
+        async with self.pool.session() as connection:
+            heads = await _heads(connection, topics)
+            if self.otherwise == "end":
+                for place, head in heads.items():
+                    if place[0] in new:
+                        self.positions.setdefault(place, head)
+            self._known.update(new)
+            return await self._behind(connection, statement, heads)
+
+    async def _behind(
+        self, connection: psycopg.AsyncConnection[TupleRow], statement: bytes, heads: Positions
+    ) -> list[TupleRow]:
         behind = [place for place, head in heads.items() if self.positions.setdefault(place, 0) < head]
         if not behind:
             return []
@@ -169,47 +218,38 @@ class Following:
         turns = {place: turn for turn, place in enumerate(self.positions)}
         behind.sort(key=turns.__getitem__)
         places = behind[:_BEHIND_AT_ONCE]
-        rows = await self.pool.rows(
-            _READ,
+        found = await connection.execute(
+            statement,
             {
                 "topics": [topic for topic, _ in places],
                 "partitions": [partition for _, partition in places],
                 "offsets": [self.positions[place] for place in places],
                 "limit": min(self.limit, LARGEST_READ),
-                "whole": self.whole(),
+                "whole": self.whole,
             },
         )
-        events = [LoggedEvent(**{**row, "envelope": orjson.loads(row["envelope"])}) for row in rows]
-        reached = {(event.topic, event.partition): event.offset + 1 for event in events}
+        rows = await found.fetchall()
+        reached = {(topic, partition): offset + 1 for topic, partition, offset, *_ in rows}
         for place in places:
             before = self.positions.pop(place)
             # nothing there: retention took away what lay between
             self.positions[place] = reached.get(place, max(before, heads[place]))
-        return events
-
-    async def _heads(self) -> dict[Place, int]:
-        topics = sorted(set(self.topics()))
-        new = [topic for topic in topics if topic not in self._known]
-        if new and self.group is not None:
-            self.stands.update(await stored(self.pool, self.group, new))
-            self.positions.update((place, at) for place, at in self.stands.items() if place[0] in new)
-        found = await heads(self.pool, topics) if topics else {}
-        if self.otherwise == "end":
-            for place, head in found.items():
-                if place[0] in new:
-                    self.positions.setdefault(place, head)
-        self._known.update(new)
-        return found
+        return rows
 
 
 def following(
-    pool: Pool, topics: Collection[str] | Callable[[], Collection[str]], start: str | Positions, limit: int = 500
+    pool: Pool,
+    topics: Collection[str] | Callable[[], Collection[str]],
+    start: str | Positions,
+    limit: int = 500,
+    *,
+    whole: bool = True,
 ) -> Following:
     """Return who follows `topics` from `start`: the name of a group, or the next offset of each partition."""
     asked = topics if callable(topics) else lambda: topics
     if isinstance(start, str):
-        return Following(pool, asked, group=start, limit=limit)
-    return Following(pool, asked, dict(start), limit=limit)
+        return Following(pool, asked, group=start, limit=limit, whole=whole)
+    return Following(pool, asked, dict(start), limit=limit, whole=whole)
 
 
 async def follow(
@@ -218,13 +258,15 @@ async def follow(
     start: str | Positions,
     ear: Ear | None = None,
     limit: int = 500,
+    *,
+    whole: bool = True,
 ) -> AsyncGenerator[list[LoggedEvent], None]:
     """Yield what the log holds from `start` on, and whatever comes, in lists that are never empty.
 
     `start` is a group, which moves on by `commit` in the transaction that holds what it did, or positions. A list holds
     at most `limit` events of a partition. Raises `CatalogUnavailable`; whoever reads on begins anew.
     """
-    async for events in watch(following(pool, topics, start, limit), ear):
+    async for events in watch(following(pool, topics, start, limit, whole=whole), ear):
         yield events
 
 
@@ -232,11 +274,19 @@ async def watch(
     following: Following, ear: Ear | None = None, every: float = EVERY
 ) -> AsyncGenerator[list[LoggedEvent], None]:
     """Yield what follows, as `follow` does."""
+    async for events in awaited(following.more, ear, every):
+        yield events
+
+
+async def awaited(
+    more: Callable[[], Awaitable[list[_Event]]], ear: Ear | None = None, every: float = EVERY
+) -> AsyncGenerator[list[_Event], None]:
+    """Yield what `more` gives, again and again; where that is nothing, wait for news."""
     waiting = ear.waiter() if ear is not None else contextlib.nullcontext(asyncio.Event())
     with waiting as woken:
         while True:
             woken.clear()
-            events = await following.more()
+            events = await more()
             if events:
                 yield events
                 continue
@@ -247,8 +297,8 @@ async def watch(
 
 async def heads(pool: Pool, topics: Collection[str]) -> dict[Place, int]:
     """Return the next offset that each partition will give; raises `CatalogUnavailable`."""
-    rows = await pool.rows(_HEADS, {"topics": list(topics)})
-    return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+    async with pool.session() as connection:
+        return await _heads(connection, topics)
 
 
 async def stored(pool: Pool, group: str, topics: Collection[str]) -> dict[Place, int]:
@@ -303,3 +353,10 @@ def _columns(group: str, positions: Positions) -> dict[str, Any]:
         "partitions": [partition for _, partition in places],
         "next": [positions[place] for place in places],
     }
+
+
+async def _heads(connection: psycopg.AsyncConnection[TupleRow], topics: Collection[str]) -> dict[Place, int]:
+    if not topics:
+        return {}
+    rows = await (await connection.execute(_HEADS, {"topics": list(topics)})).fetchall()
+    return {(topic, partition): head for topic, partition, head in rows}

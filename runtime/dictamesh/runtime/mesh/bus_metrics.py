@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
 
-from dictamesh.runtime.bus.messages import Row
+from dictamesh.runtime.bus.messages import Told
 from dictamesh.runtime.bus.tls import Fault
 from dictamesh.runtime.bus.topics import Drift, Wanted
 from dictamesh.runtime.compile.plan import Plan
@@ -41,11 +41,11 @@ class BusMetrics:
                 self.metrics.set("freshness_objective_seconds", float(promised), name)
         self.waiting(None)
 
-    def published(self, rows: Sequence[Row]) -> None:
+    def published(self, rows: Sequence[Told]) -> None:
         now = time.time()
         oldest: dict[str, int] = {}
         for topic, of_topic in groupby(rows, _TOPIC):
-            times = [row.envelope["timestamp"] for row in of_topic]
+            times = [row.at for row in of_topic]
             self.metrics.count("events_published_total", topic, "published", by=len(times))
             product = self._products.get(topic)
             if product is not None:

@@ -13,6 +13,7 @@ from typing import Any
 from dictamesh.connectors.postgres.manifest import PostgresServer
 from dictamesh.runtime.adapters.records import RecordIds
 from dictamesh.runtime.adapters.surrogates import surrogates
+from dictamesh.runtime.bus.codec import Codec, codec
 from dictamesh.runtime.bus.payload import PolicyPayloads
 from dictamesh.runtime.capture.contract import Kind, Recorded, StateId
 from dictamesh.runtime.capture.hashing import hashing_key, key_name
@@ -31,6 +32,7 @@ from dictamesh.runtime.capture.webhook.receiver import Receiver, Receivers
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
+from dictamesh.runtime.events.log import Encode
 from dictamesh.runtime.events.payload import PayloadMaker
 from dictamesh.runtime.events.seal import Seal
 from dictamesh.runtime.governance.authenticate import mask_keys
@@ -60,6 +62,7 @@ class Events:
     schemas: ForeignSchemas = field(init=False)
     _world: World = field(init=False)
     key: bytes = field(init=False, repr=False)
+    _codecs: dict[str, tuple[EntityPlan, Codec]] = field(default_factory=dict, init=False, repr=False)
     _payload: PolicyPayloads | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -124,7 +127,17 @@ class Events:
         """Return what records changes of an entity; without an epoch it is nobody's alone, as for webhooks."""
         ids = self.ids(plan)
         made = CatalogRecorder(self.pool, plan, entity, ids, self.key, self.payload(plan), dead=self.dead_letters(plan))
+        made.encoding(self._encode(plan, entity))
         return made if epoch is None else made.owned_by(epoch)
+
+    def _encode(self, plan: Plan, entity: EntityPlan) -> Encode | None:
+        """Return what encodes an entity's events for the relay, None where they are published as JSON or not at all."""
+        if plan.mesh.events.kafka is None or plan.mesh.events.registry is None:
+            return None
+        known = self._codecs.get(entity.address)
+        if known is None or known[0] is not entity:
+            known = self._codecs[entity.address] = entity, codec(entity)
+        return known[1].datum
 
     def payload(self, plan: Plan) -> PayloadMaker:
         """Return what decides what topics bear; raises StartFailed."""

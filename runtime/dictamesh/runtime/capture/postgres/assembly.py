@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from dictamesh.runtime.capture.contract import CaptureFailed, Seen
 from dictamesh.runtime.capture.postgres.lsn import text_of
@@ -78,6 +78,7 @@ class Assembly:
     received: int = 0
     last_commit_at: datetime | None = None
     _begin: Begin | None = None
+    _place: str = ""  # of the transaction under way
     _number: int = 0
     _readers: dict[int, list[_Reader]] = field(default_factory=lambda: defaultdict(list))
     _names: dict[int, str] = field(default_factory=dict)
@@ -96,9 +97,9 @@ class Assembly:
         """Take one message in; raises `CaptureFailed`."""
         match message:
             case Change():
-                self._change(message)
+                self.change(message)
             case Begin():
-                self._begin, self._number = message, 0
+                self._begin, self._place, self._number = message, text_of(message.commit), 0
             case Commit():
                 self._begin = None
                 self.whole = len(self.steps)
@@ -138,7 +139,8 @@ class Assembly:
             return None
         return begin
 
-    def _change(self, change: Change) -> None:
+    def change(self, change: Change) -> None:
+        """Take a change in."""
         begin = self._counted()
         if begin is None:
             return
@@ -168,7 +170,14 @@ class Assembly:
         return Step(reader.wanted.address, self._seen(columns, begin, relation, "-", deleted=True))
 
     def _row(self, new: Tuple, old: Tuple | None, reader: _Reader, begin: Begin, change: Change) -> Step:
-        columns: dict[str, Any] = {}
+        self.size += change.size
+        if UNCHANGED not in new and not reader.absent:
+            columns = {
+                name: None if (value := new[place]) is None else load(cast("bytes", value))
+                for name, place, load in reader.columns
+            }
+            return Step(reader.wanted.address, self._seen(columns, begin, change.relation, "+", deleted=False))
+        columns = {}
         lacking = list(reader.absent)
         for name, place, load in reader.columns:
             value = new[place]
@@ -178,21 +187,15 @@ class Assembly:
                 lacking.append(name)
             else:
                 columns[name] = _read(value, load)
-                self.size += len(value) if value else 1
         key = tuple(_text(new[place], old, place) for place in reader.key) if lacking else ()
         seen = self._seen(columns, begin, change.relation, "+", deleted=False)
         return Step(reader.wanted.address, seen, tuple(lacking), key)
 
     def _seen(self, columns: dict[str, Any], begin: Begin, relation: int, sign: str, *, deleted: bool) -> Seen:
         self.last_commit_at = begin.at
-        place = f"{text_of(begin.commit)}/{self._number}{sign}"
-        return Seen(
-            columns=columns,
-            deleted=deleted,
-            at=begin.at,
-            origin=f"{self._names[relation]} {place}",
-            event_id=f"postgres:{self.position.system}:{place}",
-        )
+        place = f"{self._place}/{self._number}{sign}"
+        origin, event_id = f"{self._names[relation]} {place}", f"postgres:{self.position.system}:{place}"
+        return Seen(columns, None, deleted, begin.at, origin, event_id)
 
 
 def _reader(wanted: Wanted, places: Mapping[str, int], types: Mapping[str, int], values: Values) -> _Reader:

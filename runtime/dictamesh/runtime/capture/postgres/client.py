@@ -16,6 +16,8 @@ from dictamesh.runtime.capture.postgres.lsn import lsn_of, text_of
 from dictamesh.runtime.capture.postgres.messages import status
 
 MOST = 262_144  # bytes read before they are handled
+_MUCH = 32_768  # bytes after which more is waited for: every transaction here costs as much as a hundred changes
+_MORE = 0.002  # seconds
 _SILENCE = 60.0  # seconds; the source is asked for a sign of life every `tick`
 # Values come as text: what they look like must not depend on how the source is set up.
 _TEXT = "-c DateStyle=ISO,MDY -c TimeZone=UTC -c IntervalStyle=postgres -c extra_float_digits=1 -c bytea_output=hex"
@@ -79,9 +81,13 @@ class Line:
                 raise self._refused(result)
 
     async def received(self) -> list[bytes]:
-        """Return what has come in, waiting for the first message; at most about `MOST` bytes, or one message."""
+        """Return what has come in, waiting for the first message; at most about `MOST` bytes, or one message.
+
+        Where much comes, the source is given the time to send more; a single change is never kept waiting.
+        """
         found: list[bytes] = []
         size, fresh = 0, False  # whether the socket was looked at since the last message
+        waited = 0  # bytes that were there when it was waited last
         with source_errors("reading the stream"):
             while size < MOST:
                 length, data = self._pgconn.get_copy_data(1)
@@ -92,7 +98,11 @@ class Line:
                 elif length < 0:
                     raise self._refused(self._pgconn.get_result())
                 elif found and fresh:
-                    break
+                    if size < waited + _MUCH:
+                        break
+                    waited = size
+                    await asyncio.sleep(_MORE)
+                    self._pgconn.consume_input()
                 else:
                     if not found:
                         await self._readable(_SILENCE)

@@ -15,7 +15,7 @@ from dictamesh.runtime.capture.postgres.client import Line
 from dictamesh.runtime.capture.postgres.faults import CaptureStopped, Reason
 from dictamesh.runtime.capture.postgres.lacking import filled
 from dictamesh.runtime.capture.postgres.lag import Lag, Observe
-from dictamesh.runtime.capture.postgres.messages import Alive, end_of, read
+from dictamesh.runtime.capture.postgres.messages import Alive, Change, end_of, read
 from dictamesh.runtime.capture.postgres.position import Position
 from dictamesh.runtime.capture.postgres.publication import published
 from dictamesh.runtime.capture.postgres.session import Connection, rows
@@ -79,12 +79,15 @@ class Following:
             asked = False
             for number, raw in enumerate(await self.line.received()):
                 message = read(raw)
-                self._end = max(self._end, end_of(raw))
-                if isinstance(message, Alive):
+                if isinstance(message, Change):
+                    self._assembly.change(message)
+                elif isinstance(message, Alive):
                     self._end = max(self._end, message.end)
                     asked = asked or message.asks
-                elif message is not None:
-                    await self._assembly.take(message)
+                else:
+                    self._end = max(self._end, end_of(raw))  # what changes say of it their transaction's end says, too
+                    if message is not None:
+                        await self._assembly.take(message)
                 if self._assembly.full:
                     await self._record()
                 elif number % _BREATH == _BREATH - 1:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from struct import Struct, error
-from typing import Final
+from typing import Final, NamedTuple
 
 from dictamesh.runtime.capture.postgres.faults import SourceGone
 
@@ -55,17 +55,18 @@ class Relation:
     columns: tuple[RelationColumn, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A row: inserted (`new`), deleted (`old`), or updated (`new`, and `old` where the source sends it).
 
-    `whole`: `old` holds every column (REPLICA IDENTITY FULL), else the columns of the identity alone.
+    `whole`: `old` holds every column (REPLICA IDENTITY FULL), else the columns of the identity alone. `size`: of the
+    message, in bytes.
     """
 
     relation: int
     old: Tuple | None
     new: Tuple | None
     whole: bool = False
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,9 @@ def _insert_or_delete(raw: bytes, kind: bytes) -> Change:
     at = _SHIFT + _ROW
     part = raw[at : at + 1]
     row, _ = _tuple(raw, at + 1)
-    return Change(relation, None, row) if kind == b"I" else Change(relation, row, None, part == b"O")
+    if kind == b"I":
+        return Change(relation, None, row, False, len(raw))
+    return Change(relation, row, None, part == b"O", len(raw))
 
 
 def _update(raw: bytes) -> Change:
@@ -158,24 +161,26 @@ def _update(raw: bytes) -> Change:
     if part != b"N":
         old, at = _tuple(raw, at + 1)
     new, _ = _tuple(raw, at + 1)
-    return Change(relation, old, new, part == b"O")
+    return Change(relation, old, new, part == b"O", len(raw))
 
 
 def _tuple(raw: bytes, at: int) -> tuple[Tuple, int]:
     (count,) = _SHORT.unpack_from(raw, at)
     at += 2
     found: Tuple = []
+    append, length_at = found.append, _LENGTH.unpack_from
     for _ in range(count):
         kind = raw[at]
-        at += 1
         if kind == 0x74:  # t: text
-            (length,) = _LENGTH.unpack_from(raw, at)
-            at += 4 + length
-            found.append(raw[at - length : at])
-        elif kind == 0x6E:  # n: null
-            found.append(None)
+            begin = at + 5
+            at = begin + length_at(raw, at + 1)[0]
+            append(raw[begin:at])
+            continue
+        at += 1
+        if kind == 0x6E:  # n: null
+            append(None)
         elif kind == 0x75:  # u: unchanged
-            found.append(UNCHANGED)
+            append(UNCHANGED)
         else:
             raise ValueError
     if at > len(raw):

@@ -48,6 +48,8 @@ async def upsert_edges(connection: AsyncConnection[TupleRow], edges: Iterable[Se
     """
     given = [edge for edge in edges]  # noqa: C416 - counted below
     fit = [edge for edge in given if keepable(edge.subject) and keepable(edge.object)]
+    if not fit:
+        return Written(skipped=len(given))
     nodes = await _ends(connection, fit)
     kinds = await _kinds(connection, fit)
     sound = [edge for edge in fit if not _too_late(edge, nodes)]

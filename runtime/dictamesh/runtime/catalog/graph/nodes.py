@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records as rows of the catalog, numbered for the graph; no column holds any of their data (AR-4)."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
-from uuid import UUID
 
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from dictamesh.runtime.catalog.arrays import moments, texts
 from dictamesh.runtime.catalog.graph.values import Ref, SeenRecord, keepable
 
 COARSE = timedelta(hours=1)
@@ -16,7 +16,7 @@ COARSE = timedelta(hours=1)
 
 # An active row comes before those that it replaced.
 _FIND = b"""
-SELECT r.place, c.node, c.id, c.status, c.last_seen_at
+SELECT r.place, c.node, c.id::text, c.status, c.last_seen_at
   FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS r (entity_type, id, place)
  CROSS JOIN LATERAL (
         SELECT node, id, status, last_seen_at FROM dictamesh_entity_catalog
@@ -54,7 +54,7 @@ class Node(NamedTuple):
     """A record's row."""
 
     node: int
-    id: UUID
+    id: str
     status: str
     last_seen_at: datetime
 
@@ -63,9 +63,12 @@ class Node(NamedTuple):
         return self.status == "archived" and self.last_seen_at >= at
 
 
-async def upsert_entities(connection: AsyncConnection[TupleRow], records: Iterable[SeenRecord]) -> int:
+async def upsert_entities(
+    connection: AsyncConnection[TupleRow], records: Iterable[SeenRecord], nodes: Mapping[Ref, Node] | None = None
+) -> int:
     """Keep records as seen; returns how many rows were written. Run it within a transaction.
 
+    `nodes` are their rows where the caller has found them.
     A replayed batch writes nothing; what is seen again is written at most once an hour. Records that cannot be kept,
     or of a type that the catalog does not know, are passed over. Raises ``psycopg.Error``.
     """
@@ -74,7 +77,8 @@ async def upsert_entities(connection: AsyncConnection[TupleRow], records: Iterab
         known = latest.get(record.ref)
         if keepable(record.ref) and (known is None or known.at < record.at):
             latest[record.ref] = record
-    nodes = await find_nodes(connection, latest)
+    if nodes is None:
+        nodes = await find_nodes(connection, latest)
     due = [record for ref, record in latest.items() if is_due(nodes.get(ref), record.at)]
     return await write_nodes(connection, due)
 
@@ -87,8 +91,8 @@ async def archive_entities(connection: AsyncConnection[TupleRow], gone: Iterable
     rows = sorted(gone)
     if not rows:
         return 0
-    types, ids = [ref.entity_type for ref, _ in rows], [ref.id for ref, _ in rows]
-    return (await connection.execute(_ARCHIVE, (types, ids, [at for _, at in rows]))).rowcount
+    types, ids = texts([ref.entity_type for ref, _ in rows]), texts([ref.id for ref, _ in rows])
+    return (await connection.execute(_ARCHIVE, (types, ids, moments([at for _, at in rows])))).rowcount
 
 
 async def find_nodes(connection: AsyncConnection[TupleRow], refs: Collection[Ref]) -> dict[Ref, Node]:
@@ -96,7 +100,7 @@ async def find_nodes(connection: AsyncConnection[TupleRow], refs: Collection[Ref
     if not refs:
         return {}
     ordered = list(refs)
-    types, ids = [ref.entity_type for ref in ordered], [ref.id for ref in ordered]
+    types, ids = texts([ref.entity_type for ref in ordered]), texts([ref.id for ref in ordered])
     cursor = await connection.execute(_FIND, (types, ids))
     return {ordered[place - 1]: Node(*rest) for place, *rest in await cursor.fetchall()}
 
@@ -107,10 +111,10 @@ async def write_nodes(connection: AsyncConnection[TupleRow], records: Sequence[S
         return 0
     rows = sorted(records, key=lambda record: record.ref)
     columns = (
-        [record.ref.entity_type for record in rows],
-        [record.ref.id for record in rows],
-        [record.at for record in rows],
-        [record.provenance for record in rows],
+        texts([record.ref.entity_type for record in rows]),
+        texts([record.ref.id for record in rows]),
+        moments([record.at for record in rows]),
+        texts([record.provenance for record in rows]),
     )
     return (await connection.execute(_WRITE, columns)).rowcount
 
