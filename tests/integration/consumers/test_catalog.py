@@ -6,7 +6,8 @@ from typing import Any
 
 from dictamesh.runtime.consumers.catalog import GROUP
 from dictamesh.runtime.events.log import LoggedEvent
-from dictamesh.runtime.events.reading import at_time, following, heads, reset, stored
+from dictamesh.runtime.events.positions import at_time, heads, reset, stored
+from dictamesh.runtime.events.reading import following
 from dictamesh.runtime.events.system import ENTITY_REGISTERED, RELATIONSHIP_CREATED
 from dictamesh.runtime.observe import trace
 from tests.support.running import until

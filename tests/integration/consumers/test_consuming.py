@@ -12,7 +12,7 @@ from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.consumers.consuming import Connection, Consumers, Settings, Within
 from dictamesh.runtime.events.log import LoggedEvent
-from dictamesh.runtime.events.reading import heads, reset, stored
+from dictamesh.runtime.events.positions import heads, reset, stored
 from tests.integration.catalog.conftest import catalog, pool
 from tests.integration.events.test_log import append, event
 from tests.support.running import until

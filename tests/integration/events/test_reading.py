@@ -10,20 +10,8 @@ import pytest
 
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.events.log import append_events
-from dictamesh.runtime.events.reading import (
-    Ear,
-    Following,
-    Overtaken,
-    at_time,
-    commit,
-    follow,
-    following,
-    heads,
-    reached,
-    reset,
-    stored,
-    watch,
-)
+from dictamesh.runtime.events.positions import Overtaken, at_time, commit, heads, reached, reset, stored
+from dictamesh.runtime.events.reading import Ear, Following, follow, following, watch
 from dictamesh.runtime.events.retention import TopicAge, delete_old
 from tests.integration.events.test_log import append, event
 

@@ -10,7 +10,7 @@ from dictamesh.runtime.bus.offsets import Place, page, reading
 from dictamesh.runtime.bus.tail import Beginning
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.events.log import bounds
-from dictamesh.runtime.events.reading import at_time
+from dictamesh.runtime.events.positions import at_time
 
 _PAGE = 5000
 _FIRST_OF = b"""

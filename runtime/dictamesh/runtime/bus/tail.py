@@ -15,7 +15,8 @@ from dictamesh.runtime.bus.registry import SchemaRegistry
 from dictamesh.runtime.bus.topics import Wanted
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.events.log import bounds
-from dictamesh.runtime.events.reading import at_time, following, watch
+from dictamesh.runtime.events.positions import at_time
+from dictamesh.runtime.events.reading import following, watch
 from dictamesh.specs.types import Kind
 
 Shown = dict[str, Any]

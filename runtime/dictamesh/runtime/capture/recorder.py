@@ -6,14 +6,15 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import psycopg
 from psycopg.rows import TupleRow
 
 from dictamesh.runtime.adapters.records import RecordIds
 from dictamesh.runtime.capture import state as states
-from dictamesh.runtime.capture.contract import Bad, Batch, Recorded, Seen, StateId
+from dictamesh.runtime.capture.bad import DeadLetters, Told
+from dictamesh.runtime.capture.contract import Batch, Recorded, Seen, StateId
 from dictamesh.runtime.capture.folding import Change, Folded, Folding, delivery_id
 from dictamesh.runtime.capture.hashing import Hashes, key_name
 from dictamesh.runtime.capture.making import EventMaker, changed_at
@@ -34,34 +35,6 @@ _TOLD_AT_MOST = 10_000  # bad records without a key that are remembered, so that
 _UNSEEN = Seen(deleted=True)
 _MANY = 100  # known records from which on a pass that would delete more than half of them has to be confirmed
 DOUBTED = "doubted"
-
-
-class DeadLetters(Protocol):
-    """Keeps bad records, within the transaction of the batch that met them."""
-
-    async def put(
-        self, connection: psycopg.AsyncConnection[TupleRow], entity: EntityPlan, state: StateId, bad: Sequence[Bad]
-    ) -> None:
-        """Keep some bad records; raises what psycopg raises."""
-
-
-class Told:
-    """Tells of bad records in the log of the process, and keeps none."""
-
-    async def put(
-        self,
-        connection: psycopg.AsyncConnection[TupleRow],  # noqa: ARG002
-        entity: EntityPlan,
-        state: StateId,
-        bad: Sequence[Bad],
-    ) -> None:
-        for each in bad:
-            _LOG.warning(
-                "a record is bad: %s (%s)",
-                each.error,
-                each.rule,
-                extra={"entity": entity.address, "kind": state.kind},
-            )
 
 
 @dataclass(slots=True)

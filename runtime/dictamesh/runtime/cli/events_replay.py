@@ -16,7 +16,7 @@ from dictamesh.runtime.cli.serve import data_dir_of
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.consumers.catalog import GROUP
 from dictamesh.runtime.consumers.hooks import PREFIX
-from dictamesh.runtime.events.reading import reset
+from dictamesh.runtime.events.positions import reset
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.references import Resolver
 from dictamesh.runtime.mesh.replaying import publish_again

@@ -16,18 +16,8 @@ from dictamesh.runtime.catalog.lease import Leases, leases
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.consumers.hub import traceparent_of
 from dictamesh.runtime.events.log import LoggedEvent, read_events
-from dictamesh.runtime.events.reading import (
-    Ear,
-    Overtaken,
-    Place,
-    commit,
-    following,
-    heads,
-    reached,
-    reset,
-    stored,
-    watch,
-)
+from dictamesh.runtime.events.positions import Overtaken, Place, commit, heads, reached, reset, stored
+from dictamesh.runtime.events.reading import Ear, following, watch
 from dictamesh.runtime.observe import trace
 from dictamesh.runtime.observe.faults import exception_fields
 

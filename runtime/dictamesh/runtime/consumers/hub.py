@@ -19,7 +19,8 @@ from dictamesh.runtime.compile.plan import EntityPlan
 from dictamesh.runtime.consumers.cursor import Cursors
 from dictamesh.runtime.events.log import LoggedEvent, bounds, read_events
 from dictamesh.runtime.events.partitioning import partition_of
-from dictamesh.runtime.events.reading import Ear, Following, Mention, Place, awaited
+from dictamesh.runtime.events.positions import Place
+from dictamesh.runtime.events.reading import Ear, Following, Mention, awaited
 from dictamesh.runtime.gateway.contract import Change, NotNow
 from dictamesh.runtime.gateway.subscriptions.contract import BadCursor, ChangeStream
 from dictamesh.runtime.observe.trace import TraceContext

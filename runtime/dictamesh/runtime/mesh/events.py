@@ -15,6 +15,7 @@ from dictamesh.runtime.adapters.records import RecordIds
 from dictamesh.runtime.adapters.surrogates import surrogates
 from dictamesh.runtime.bus.codec import Codec, codec
 from dictamesh.runtime.bus.payload import PolicyPayloads
+from dictamesh.runtime.capture.bad import DeadLetters
 from dictamesh.runtime.capture.contract import Kind, Recorded, StateId
 from dictamesh.runtime.capture.hashing import hashing_key, key_name
 from dictamesh.runtime.capture.kafka import kafka
@@ -23,7 +24,7 @@ from dictamesh.runtime.capture.poll import poll
 from dictamesh.runtime.capture.postgres.kept import kept
 from dictamesh.runtime.capture.postgres.lag import Lag
 from dictamesh.runtime.capture.postgres.making import postgres
-from dictamesh.runtime.capture.recorder import CatalogRecorder, DeadLetters
+from dictamesh.runtime.capture.recorder import CatalogRecorder
 from dictamesh.runtime.capture.running import Captures, WayMaker
 from dictamesh.runtime.capture.snapshot import snapshot
 from dictamesh.runtime.capture.state import stands
