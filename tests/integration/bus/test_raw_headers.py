@@ -11,6 +11,8 @@ from tests.support.raw_kafka import Raw
 
 async def test_messages_with_such_headers_are_read() -> None:
     raw = Raw()
+    for _ in range(40):  # until Python has specialised the calls: what an unchecked one returns has holes
+        raw.write("t", b"{}", b"fine")
     raw.write("t", b"{}", b"\xff\xfe")
     raw.write("t", b"{}", b"fine")
     topic = TopicReader({"bootstrap.servers": raw.bootstrap}, "t")
@@ -20,15 +22,15 @@ async def test_messages_with_such_headers_are_read() -> None:
         await topic.begin(dict.fromkeys(partitions, BEGINNING))
         found = []
         async with asyncio.timeout(30):
-            while len(found) < 2:
+            while len(found) < 42:
                 found += await topic.read(10, 1.0)
-        assert sorted(len(each.headers) for each in found) == [0, 1]
+        assert sorted(len(each.headers) for each in found) == [0, *[1] * 41]
         reader.begin("t", dict.fromkeys(partitions, FIRST))
         read = []
         async with asyncio.timeout(30):
-            while len(read) < 2:
+            while len(read) < 42:
                 read += await asyncio.to_thread(reader.read, 10, 1.0)
-        assert sorted(len(each.headers) for each in read) == [0, 1]
+        assert sorted(len(each.headers) for each in read) == [0, *[1] * 41]
     finally:
         await topic.close()
         reader.close()

@@ -11,6 +11,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from dictamesh.runtime.bus.connecting import asked, made
 from dictamesh.runtime.bus.refusals import Hearing
 from dictamesh.runtime.bus.tls import Fault
+from dictamesh.runtime.events.headers import headers_of
 
 Settings = Mapping[str, Any]
 Headers = list[tuple[str, str | bytes | None]]
@@ -200,7 +201,7 @@ class Reader:
                     message.offset() or 0,
                     message.key(),
                     message.value(),
-                    _headers(message),
+                    headers_of(message),
                     message.timestamp()[1],
                 )
             )
@@ -213,13 +214,6 @@ class Reader:
 
     def close(self) -> None:
         self._consumer.close()
-
-
-def _headers(message: Any) -> dict[str, bytes]:
-    try:
-        return dict(message.headers() or ())
-    except (SystemError, UnicodeError):  # how the library says that a name is no UTF-8
-        return {}
 
 
 BEGINNING = OFFSET_BEGINNING

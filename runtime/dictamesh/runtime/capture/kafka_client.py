@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from dictamesh.runtime.events.headers import headers_of
+
 T = TypeVar("T")
 BEGINNING = -2
 _ANSWER = 10.0  # seconds for an answer about partitions
@@ -131,7 +133,7 @@ def _record(message: Message) -> Record | None:
         key=_bytes(message.key()),
         value=_bytes(message.value()),
         timestamp=at if kind and at >= 0 else None,
-        headers=_headers(message),
+        headers=headers_of(message),
     )
 
 
@@ -146,14 +148,6 @@ _PASSING = frozenset(
         KafkaError.GROUP_AUTHORIZATION_FAILED,
     }
 )
-
-
-def _headers(message: Message) -> dict[str, bytes]:
-    try:
-        found: Any = message.headers() or ()
-    except (SystemError, UnicodeError):  # how the library says that a name is no UTF-8
-        return {}
-    return {name: value for name, value in found if isinstance(value, bytes)}
 
 
 def _bytes(value: Any) -> bytes | None:
