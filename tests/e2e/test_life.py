@@ -170,7 +170,11 @@ End = Callable[[Runtime], Coroutine[Any, Any, None]]
 async def test_what_is_under_way_ends_before_the_process_does(number: int, sources: Sources, tmp_path: Path) -> None:
     async with slow_source() as slow:
         config = example_tree(tmp_path)
-        edit(config, "name: acme", "name: acme\nresilience: {default: {timeout: 20s, retry: {within: 25s}}}")
+        edit(
+            config,
+            "name: acme",
+            "name: acme\nevents: {capture: false}\nresilience: {default: {timeout: 20s, retry: {within: 25s}}}",
+        )
         async with running(config, tmp_path / "data", {**sources.environment, "SHOP_URL": slow.url}) as runtime:
             asked = asyncio.create_task(runtime.ask("{ products(limit: 2) { id } }"))
             await slow.reached.wait()
@@ -194,7 +198,11 @@ async def not_ready(runtime: Runtime) -> bool:
 async def test_what_does_not_end_is_cut_off_in_time(sources: Sources, tmp_path: Path) -> None:
     async with slow_source() as slow:
         config = example_tree(tmp_path)
-        edit(config, "name: acme", "name: acme\nresilience: {default: {timeout: 50s, retry: {within: 55s}}}")
+        edit(
+            config,
+            "name: acme",
+            "name: acme\nevents: {capture: false}\nresilience: {default: {timeout: 50s, retry: {within: 55s}}}",
+        )
         edit(config, "runtime: {", "runtime: {shutdownTimeout: 4s, ")
         async with running(config, tmp_path / "data", {**sources.environment, "SHOP_URL": slow.url}) as runtime:
             asked = asyncio.create_task(runtime.ask("{ products(limit: 2) { id } }"))

@@ -177,7 +177,11 @@ async def test_operations_in_flight_end_on_the_old_plan(tmp_path: Path, sources:
     async with slow_source() as slow:
         environment = {**sources.environment, "SHOP_URL": slow.url}
         config = example_tree(tmp_path)
-        edit(config, "name: acme", "name: acme\nresilience: {default: {timeout: 20s, retry: {within: 25s}}}")
+        edit(
+            config,
+            "name: acme",
+            "name: acme\nevents: {capture: false}\nresilience: {default: {timeout: 20s, retry: {within: 25s}}}",
+        )
         async with running(config, tmp_path / "data", environment) as runtime:
             asked = asyncio.create_task(runtime.ask("{ products(limit: 2) { id sku name } }"))
             await slow.reached.wait()

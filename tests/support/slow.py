@@ -13,7 +13,7 @@ from examples.sources import serve
 
 @dataclass
 class Slow:
-    """`reached` is set by the first request; answers wait for `release`."""
+    """`reached` is set by the first request, which may be one of capture; answers wait for `release`."""
 
     url: str = ""
     reached: asyncio.Event = field(default_factory=asyncio.Event)
