@@ -8,12 +8,12 @@ point in the group `dictamesh.connectors` that names a module or an object with 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Any
 
 from dictamesh.connectors.sdk.protocol import ConnectorFactory
+from dictamesh.specs.extensions import Note, attribute, loaded
 from dictamesh.specs.manifest import Manifest
 
 GROUP = "dictamesh.connectors"
@@ -27,15 +27,6 @@ BUILT_IN: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """Why an installed entry point gives no connector; `reason` is a text of ours."""
-
-    entry_point: str
-    package: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Registry:
     """Connectors by name, and what was left out."""
 
@@ -44,35 +35,23 @@ class Registry:
     notes: tuple[Note, ...]
 
 
-def _attribute(path: str) -> Any:
-    module, _, name = path.partition(":")
-    return getattr(import_module(module), name)
-
-
-def _third_party(point: EntryPoint, taken: Mapping[str, Manifest]) -> Manifest | Note:
-    package = point.dist.name if point.dist is not None else "unknown"
-    if point.name in taken:
-        return Note(point.name, package, "the name is taken by another connector")
-    try:
-        found = point.load()
-        manifest, factory = found.manifest, found.factory
-    except Exception as error:  # noqa: BLE001  (a stranger's module may raise anything at import)
-        return Note(point.name, package, f"it does not load: {type(error).__name__}")
+def _read(name: str, found: Any) -> Manifest | str:
+    manifest, factory = found.manifest, found.factory
     if not isinstance(manifest, Manifest) or not callable(factory):
-        return Note(point.name, package, "`manifest` is no Manifest or `factory` cannot be called")
-    if manifest.name != point.name:
-        return Note(point.name, package, f"its manifest is named {manifest.name!r}")
+        return "`manifest` is no Manifest or `factory` cannot be called"
+    if manifest.name != name:
+        return f"its manifest is named {manifest.name!r}"
     return manifest
 
 
 @cache
 def registry() -> Registry:
     """Load every manifest once; a broken entry point becomes a note and leaves the others alone."""
-    manifests: dict[str, Manifest] = {name: _attribute(path) for name, (path, _) in BUILT_IN.items()}
+    manifests: dict[str, Manifest] = {name: attribute(path) for name, (path, _) in BUILT_IN.items()}
     factories: dict[str, EntryPoint | str] = {name: path for name, (_, path) in BUILT_IN.items()}
     notes: list[Note] = []
     for point in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
-        match _third_party(point, manifests):
+        match loaded(point, manifests, "connector", _read):
             case Note() as note:
                 notes.append(note)
             case manifest:
@@ -94,5 +73,5 @@ def manifest(name: str) -> Manifest:
 def factory(name: str) -> ConnectorFactory:
     """Load the connector's driver and return its factory; KeyError where no connector has that name."""
     found = registry().factories[name]
-    loaded: ConnectorFactory = _attribute(found) if isinstance(found, str) else found.load().factory
-    return loaded
+    made: ConnectorFactory = attribute(found) if isinstance(found, str) else found.load().factory
+    return made

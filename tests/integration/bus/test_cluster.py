@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import orjson
 import pytest
+from confluent_kafka import Message
 
 from dictamesh.runtime.bus.admin import Admin
 from dictamesh.runtime.bus.relay import Relay
@@ -22,6 +23,7 @@ from dictamesh.specs.model.events import Kafka
 from tests.support.bus import Heard, consumed, customer, event, relay, wanted
 from tests.support.cluster import Cluster, cluster
 from tests.support.postgres import fresh_database
+from tests.support.running import until
 from tests.support.services import unique
 
 __all__ = ["cluster"]
@@ -75,11 +77,13 @@ async def _refused(pool: Pool, cluster: Cluster, topic: Wanted, heard: Heard, ba
     """With a node away, three replicas in sync are more than there are: brokers refuse what is sent."""
     admin = Admin({"bootstrap.servers": cluster.bootstrap})
     await admin.configure(topic.name, {"min.insync.replicas": "3"})
-    await _until(lambda: asyncio.to_thread(_refuses, cluster, topic.name), "brokers refuse for want of replicas")
+    await until(
+        lambda: asyncio.to_thread(_refuses, cluster, topic.name), "brokers refuse for want of replicas", PATIENCE
+    )
     before = len(_published(heard))
     heard.reasons.clear()
     await _written(pool, batches, count)
-    await _until(lambda: "broker" in heard.reasons, "the relay tells that it waits")
+    await until(lambda: "broker" in heard.reasons, "the relay tells that it waits", PATIENCE)
     assert len(_published(heard)) == before, "nothing counts as published that is not on all replicas"
     await admin.configure(topic.name, {"min.insync.replicas": "2"})
     await _caught_up(heard, batches, "two replicas are enough again")
@@ -89,7 +93,7 @@ async def _without_two(pool: Pool, cluster: Cluster, heard: Heard, batches: "_Ba
     """One node of three is no majority: nothing is acknowledged until another one is back."""
     heard.reasons.clear()
     await _written(pool, batches, count, lambda: cluster.kill(2))
-    await _until(lambda: "broker" in heard.reasons, "the relay tells that it waits")
+    await until(lambda: "broker" in heard.reasons, "the relay tells that it waits", PATIENCE)
     await _written(pool, batches, _BATCH)
     said = await asyncio.to_thread(cluster.refusals, _ASKED, PARTITIONS)
     assert "none" not in said
@@ -136,7 +140,7 @@ async def _written(pool: Pool, batches: _Batches, count: int, halfway: Callable[
 
 
 async def _caught_up(heard: Heard, batches: _Batches, what: str) -> None:
-    await _until(lambda: len(_published(heard)) == len(batches.ids), what)
+    await until(lambda: len(_published(heard)) == len(batches.ids), what, PATIENCE)
 
 
 def _published(heard: Heard) -> set[tuple[str, int, int]]:
@@ -144,7 +148,7 @@ def _published(heard: Heard) -> set[tuple[str, int, int]]:
     return {(row.topic, row.partition, row.offset) for row in heard.rows}
 
 
-def _ids(messages: list) -> list[str]:  # type: ignore[type-arg]
+def _ids(messages: Sequence[Message]) -> list[str]:
     return [orjson.loads(message.value())["event_id"] for message in messages]
 
 
@@ -172,15 +176,3 @@ async def _running(publishing: Relay) -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def _until(holds: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        held = holds()
-        if asyncio.iscoroutine(held):
-            held = await held
-        if held:
-            return
-        assert time.monotonic() < deadline, f"not within {PATIENCE:g} s: {what}"
-        await asyncio.sleep(0.2)

@@ -17,8 +17,9 @@ from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from dictamesh.runtime.adapters.ask import ReadFailed
 from dictamesh.runtime.bus.registry import SchemaRegistry
-from dictamesh.runtime.capture.contract import Batch, CaptureLost
+from dictamesh.runtime.capture.contract import Batch, CaptureLost, Recorded
 from dictamesh.runtime.capture.kafka import KafkaWay, offsets_of
+from dictamesh.runtime.capture.kafka_client import Record
 from dictamesh.runtime.capture.messages import MessageReader
 from dictamesh.runtime.capture.states_of import states_of
 from dictamesh.runtime.catalog.pool import Pool
@@ -291,3 +292,29 @@ async def test_a_broker_that_is_killed_is_waited_for(catalog: Pool, broker: Brok
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
     assert len({each.entity_id for each in found}) == len(found) == 1000
+
+
+async def test_many_large_messages_let_others_run(catalog: Pool) -> None:
+    """A batch holds 32 MB: read in one go it would keep everybody from being served."""
+    foreign = Foreign(catalog, "127.0.0.1:1", {"topic": "t"})
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    class Told(Listening):
+        before = 0  # turns of others until there was something to record
+
+        async def record(self, batch: Batch) -> Recorded:
+            self.before = self.before or turns
+            return await super().record(batch)
+
+    recorder = Told(catalog, plan(foreign.entity), foreign.entity, SEAL)
+    value = b'{"id": "o-1", "total": "1.50", "more": "' + b"x" * 100_000 + b'"}'
+    running = asyncio.create_task(other())
+    await foreign.way(recorder)._record([Record(0, n, None, value, None) for n in range(50)], {})
+    running.cancel()
+    assert recorder.before >= 10

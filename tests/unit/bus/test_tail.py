@@ -2,12 +2,17 @@
 """Messages of strangers in a topic of ours are told as such; none ends the reading, none stands where it says."""
 
 import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from dictamesh.runtime.bus.client import Received
+from dictamesh.runtime.bus.registry import SchemaRegistry
 from dictamesh.runtime.bus.tail import KafkaTail
 from dictamesh.runtime.bus.topics import Wanted
 from tests.unit.events.test_avro_bounds import LIST
@@ -15,20 +20,29 @@ from tests.unit.events.test_avro_bounds import LIST
 EVENT = {"event_type": "CREATED", "entity": {"type": "T", "id": "1", "version": "1"}, "changed_fields": []}
 
 
-class Registry:
-    """A registry that knows one schema."""
+@asynccontextmanager
+async def registry(schema: Any) -> AsyncIterator[SchemaRegistry | None]:
+    """A registry that answers every id with one schema; none without one."""
 
-    def __init__(self, schema: Any) -> None:
-        self.known = schema
+    async def known(_request: web.Request) -> web.Response:
+        return web.json_response({"schema": orjson.dumps(schema).decode()})
 
-    async def schema(self, _number: int) -> Any:
-        return self.known
+    if schema is None:
+        yield None
+        return
+    app = web.Application()
+    app.router.add_get("/schemas/ids/{id}", known)
+    async with TestServer(app) as server:
+        client = SchemaRegistry(str(server.make_url("")).rstrip("/"))
+        try:
+            yield client
+        finally:
+            await client.close()
 
 
 async def shown(value: bytes, schema: Any = None) -> dict[str, Any]:
-    topic = Wanted("t", 1, 1, {}, None)
-    tail = KafkaTail({}, topic, None if schema is None else Registry(schema))  # type: ignore[arg-type]  # the wire
-    return await tail._shown(Received("t", 2, 3, None, value, {}, 0))
+    async with registry(schema) as asked:
+        return await KafkaTail({}, Wanted("t", 1, 1, {}, None), asked)._shown(Received("t", 2, 3, None, value, {}, 0))
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages that mean harm become bad records, and none of them stops the topic."""
 
-import asyncio
 import struct
 from typing import Any
 
 import pytest
 
-from dictamesh.runtime.capture.contract import Bad, Batch, Recorded, Seen
-from dictamesh.runtime.capture.kafka import KafkaWay
-from dictamesh.runtime.capture.kafka_client import Record
+from dictamesh.runtime.capture.contract import Bad, Seen
 from dictamesh.runtime.capture.messages import Message, MessageReader
-from dictamesh.runtime.capture.states_of import states_of
 from tests.support.webhooks import orders
 from tests.unit.events.test_avro_bounds import LIST, NULLS, number
 
@@ -43,38 +39,3 @@ async def test_avro_that_would_end_the_process_is_a_bad_record(schema: Any, data
     bad = await read(Message(None, struct.pack(">bI", 0, 1) + data, "t/0/1"), schema)
     assert isinstance(bad, Bad)
     assert (bad.stage, bad.rule, bad.origin) == ("decode", "TOO_DEEP", "t/0/1")
-
-
-async def test_many_large_messages_let_others_run() -> None:
-    """A batch holds 32 MB: read in one go it would keep everybody from being served."""
-    entity = orders({"kafka": {"topic": "t"}})
-    assert entity.changes is not None
-    assert entity.changes.kafka is not None
-    turns = 0
-
-    async def other() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    class Recorder:
-        turns = 0
-
-        async def record(self, _batch: Batch) -> Recorded:
-            self.turns = turns
-            return Recorded()
-
-    recorder = Recorder()
-    way = KafkaWay(
-        states_of("m", entity)[0],
-        "t",
-        {},
-        MessageReader(entity, entity.changes.kafka),
-        recorder,  # type: ignore[arg-type]
-    )
-    value = ROW[:-1] + b', "more": "' + b"x" * 100_000 + b'"}'
-    running = asyncio.create_task(other())
-    await way._record([Record(0, n, None, value, None) for n in range(50)], {})
-    running.cancel()
-    assert recorder.turns >= 10

@@ -7,13 +7,13 @@ A package adds an engine by an entry point in the group `dictamesh.policies` tha
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any
 
 from dictamesh.specs.engines.protocol import Compiled, Engine, Refused
+from dictamesh.specs.extensions import Note, attribute, loaded
 from dictamesh.specs.rules import Scope
 
 GROUP = "dictamesh.policies"
@@ -24,15 +24,6 @@ BUILT_IN: Mapping[str, tuple[str, str]] = MappingProxyType(
     {"cedar": ("dictamesh.specs.engines.cedar:ENGINE", "cedarpy")}
 )
 """Engines of this distribution: where they are, and the library that each needs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Why an installed entry point gives no engine; `reason` is a text of ours."""
-
-    entry_point: str
-    package: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +45,9 @@ def installed() -> Engines:
         if find_spec(library) is None:
             lacking[name] = library
         else:
-            found[name] = _attribute(path)
+            found[name] = attribute(path)
     for point in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
-        match _third_party(point, {RULES, *BUILT_IN, *found}):
+        match loaded(point, {RULES, *BUILT_IN, *found}, "engine", _read):
             case Note() as note:
                 notes.append(note)
             case engine:
@@ -70,23 +61,11 @@ def compiled(engine: str, text: str, scope: Scope) -> Compiled | Refused:
     return installed().engines[engine].compile(text, scope)
 
 
-def _attribute(path: str) -> Any:
-    module, _, name = path.partition(":")
-    return getattr(import_module(module), name)
-
-
-def _third_party(point: EntryPoint, taken: set[str]) -> Engine | Note:
-    package = point.dist.name if point.dist is not None else "unknown"
-    if point.name in taken:
-        return Note(point.name, package, "the name is taken by another engine")
-    try:
-        found = point.load()
-        name, title = found.name, found.title
-    except Exception as error:  # noqa: BLE001  (a stranger's module may raise anything at import)
-        return Note(point.name, package, f"it does not load: {type(error).__name__}")
+def _read(name: str, found: Any) -> Engine | str:
+    given, title = found.name, found.title
     if not callable(getattr(found, "compile", None)) or not isinstance(title, str):
-        return Note(point.name, package, "it has no `title`, or no `compile` that can be called")
-    if name != point.name:
-        return Note(point.name, package, f"its engine is named {name!r}")
+        return "it has no `title`, or no `compile` that can be called"
+    if given != name:
+        return f"its engine is named {given!r}"
     engine: Engine = found
     return engine
