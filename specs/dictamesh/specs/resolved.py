@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from dictamesh.specs.documents import Path, Site
 from dictamesh.specs.expressions.tree import Expr
+from dictamesh.specs.limits import Limited
 from dictamesh.specs.manifest import Manifest, Options, Source
 from dictamesh.specs.model import (
     Agreement,
@@ -61,6 +62,7 @@ class Field:
     pii: bool
     members: tuple["Field", ...] = ()
     written: Expr | None = None
+    limits: tuple[Limited, ...] = ()
 
     @property
     def name(self) -> str:

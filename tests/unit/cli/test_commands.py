@@ -399,6 +399,17 @@ def test_contract_test_finds_data_that_break_the_contract(mesh: Path, run: Run) 
     assert "a secret word" not in out
 
 
+def test_contract_test_finds_values_beyond_a_limit(mesh: Path, run: Run) -> None:
+    product = next(each for each in mesh.parent.rglob("*.yaml") if "name: level, logicalType" in each.read_text())
+    limit = "name: level, logicalTypeOptions: {maximum: 1}, logicalType"
+    product.write_text(product.read_text().replace("name: level, logicalType", limit))
+    code, out, _ = run("contract-test", "people", "--config", str(mesh), "--live")
+    with closing(sqlite3.connect(mesh.parent / "small.sqlite")) as connection:
+        ((beyond,),) = connection.execute("SELECT count(*) FROM people WHERE level > 1").fetchall()
+    assert code == 1
+    assert f"failed   Person shape: level (breaks maximum) in {beyond} of 6 rows" in out
+
+
 # --- migrate, doctor ---
 
 

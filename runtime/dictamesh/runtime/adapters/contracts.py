@@ -14,6 +14,7 @@ from dictamesh.connectors.sdk import LiveColumn, SourceError
 from dictamesh.runtime.adapters.adapters import Adapters
 from dictamesh.runtime.adapters.ask import Ask, Operation, ReadFailed, Sort
 from dictamesh.runtime.adapters.cells import CellError, Key, Row
+from dictamesh.runtime.adapters.limits import broken_limit
 from dictamesh.runtime.adapters.product import DataProductAdapter, EntityNotFound, unrestricted
 from dictamesh.runtime.compile.plan import EntityPlan
 from dictamesh.specs.types import Kind, Type
@@ -100,7 +101,11 @@ def _missing(entity: EntityPlan, live: Iterable[LiveColumn]) -> list[str]:
 
 def _shape(entity: EntityPlan, rows: list[Row]) -> Check:
     faults: dict[str, int] = {}
+    broken = broken_limit(entity.fields)
     for row in rows:
+        if (limit := broken(row)) is not None:
+            told = f"{limit.address.removeprefix(entity.address)[1:]} (breaks {limit.limit})"
+            faults[told] = faults.get(told, 0) + 1
         for field in entity.fields:
             value = row.get(field.name)
             if isinstance(value, CellError):

@@ -7,6 +7,7 @@ from typing import Any
 
 from dictamesh.runtime.adapters.cells import CellError, Key, Row
 from dictamesh.runtime.adapters.keys import canonical
+from dictamesh.runtime.adapters.limits import broken_limit
 from dictamesh.runtime.adapters.mapping import RowMapping, row_mapping
 from dictamesh.runtime.adapters.records import RecordIds
 from dictamesh.runtime.capture.contract import Bad, Seen
@@ -76,6 +77,7 @@ class RecordReader:
         told = sorted(entity.fields, key=lambda each: (not each.required, each.column is None))
         self._names = [each.name for each in told]
         self._required = {each.name for each in entity.fields if each.required} | set(entity.key)
+        self._broken = broken_limit(entity.fields)
 
     def read(self, seen: Seen, place: int, now: datetime) -> Read:
         """Read one record; `now` is what expressions take for the time."""
@@ -88,6 +90,14 @@ class RecordReader:
             return Gone(record, seen)
         if seen.present:
             return Present(record, place)
+        live = self._live(seen, record, row)
+        broken = self._broken(live.row) if isinstance(live, Live) else None
+        if broken is None:
+            return live
+        return self._spoiled(seen, record, "map", "CONTRACT_VIOLATION", broken.address, f"{_LIMIT} {broken.limit}")
+
+    def _live(self, seen: Seen, record: str, row: Row) -> Live | Spoiled:
+        """Return the record with null for what cannot be read of it; a bad one where its contract asks for that."""
         if _FAULTY.isdisjoint(map(type, row.values())):
             return Live(record, seen, row, self._hashes.packed(record, row))
         faults = {name: code for name in self._names if (code := _fault(row[name])) is not None}
@@ -133,12 +143,14 @@ class RecordReader:
         raw = tuple([get(output.name) for output in mapping.outputs])
         return mapping.row(raw, {"now": now, "today": now.date()} if mapping.cells else {})
 
-    def _spoiled(self, seen: Seen, record: str | None, stage: str, rule: str, address: str) -> Spoiled:
+    def _spoiled(
+        self, seen: Seen, record: str | None, stage: str, rule: str, address: str, told: str | None = None
+    ) -> Spoiled:
         body = packed(seen)
         bad = Bad(
             stage="key" if stage == "key" else "map",
             rule=f"{rule} {address}",
-            error=_TEXTS[rule],
+            error=told or _TEXTS[rule],
             origin=clean(seen.origin),
             body=body,
             key=record,
@@ -150,6 +162,7 @@ class RecordReader:
 
 _FAULTY = frozenset({CellError, dict, list})
 """Types of what is a fault, or may hold one."""
+_LIMIT = "a value breaks a limit of its contract:"
 _TEXTS = {
     "DATA_INVALID": "a value of the source does not fit the declared type",
     "EXPRESSION_FAILED": "the expression of a field fails on this record",

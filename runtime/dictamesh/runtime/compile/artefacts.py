@@ -7,6 +7,7 @@ from typing import Any
 from dictamesh.runtime.compile.captured import counted
 from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan, Plan
 from dictamesh.specs.expressions import text
+from dictamesh.specs.limits import Limited
 from dictamesh.specs.model.mesh import Resilience
 from dictamesh.specs.quality import QualityRule
 from dictamesh.specs.rules import Audience, FieldPolicy, MaskRule, RowPolicy, Term
@@ -121,9 +122,21 @@ def _field(field: FieldPlan) -> dict[str, Any]:
         found |= {"expression": text(field.expr), "computedBy": "mesh" if field.pushed else "source"}
         if field.pushed:
             found["notPushedDown"] = field.pushed
+    if field.limits:
+        found["limits"] = [_limit(each) for each in field.limits]
     if field.members:
         found["fields"] = {member.name: _field(member) for member in field.members}
     return found
+
+
+def _limit(limited: Limited) -> dict[str, Any]:
+    operand = limited.operand
+    if isinstance(operand, tuple):
+        operand = list(operand)
+    elif not isinstance(operand, int | str):  # numbers of any size, dates and times
+        operand = str(operand)
+    within = {"withinArrays": limited.depth} if limited.depth else {}
+    return {"limit": limited.limit.value, "is": operand, **within}
 
 
 def _rule(rule: QualityRule) -> dict[str, Any]:

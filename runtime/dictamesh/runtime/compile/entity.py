@@ -102,6 +102,7 @@ def _field(entity: ResolvedEntity, each: Field, path: tuple[str, ...]) -> FieldP
         unique=each.model.unique or entity.key == path,
         encrypted=each.model.encrypted_name is not None,
         written=each.written,
+        limits=each.limits,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dictamesh.specs.expressions.tree import Expr
+from dictamesh.specs.limits import Limited
 from dictamesh.specs.manifest import Capabilities, Source
 from dictamesh.specs.model import Mesh, PolicyTest
 from dictamesh.specs.model.events import Changes
@@ -26,7 +27,7 @@ class FieldPlan:
     each with an address below this one; masks act on those leaves. `written` is set where the field reads others of
     its entity: `expr` with `("self", field)` for those reads. `unique`: the contract says that no two rows share a
     value. `indexed`: the contract or the source lets rows be found by it alone. `encrypted`: it says where an encrypted
-    form stands.
+    form stands. `limits`: what the contract says of values beyond their type; a record that breaks one gives no event.
     """
 
     address: str
@@ -47,6 +48,7 @@ class FieldPlan:
     unique: bool = False
     indexed: bool = False
     encrypted: bool = False
+    limits: tuple[Limited, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The parts of the Open Data Contract Standard v3.1 (Bitol) that products and contracts have in common."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from dictamesh.specs.limits import Limit
 from dictamesh.specs.model.parts import Listed, Names, OneOrMany, Part
 
 LogicalType = Literal["string", "date", "timestamp", "time", "number", "integer", "object", "array", "boolean"]
@@ -84,6 +86,13 @@ class LogicalTypeOptions(Part):
     required: Names | None = None
     timezone: bool | None = None
     default_timezone: str | None = None
+
+    def said(self, limit: Limit) -> Any:
+        """Return what is said of a limit, None where nothing is."""
+        return getattr(self, _NAMES[limit])
+
+
+_NAMES: Mapping[Limit, str] = {limit: limit.name.lower() for limit in Limit}
 
 
 class Relationship(Part):

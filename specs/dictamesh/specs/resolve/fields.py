@@ -11,6 +11,7 @@ from dictamesh.specs.expressions.tree import Call, Column, Expr, Literal, column
 from dictamesh.specs.model import Entity, EntitySource, Product, Property
 from dictamesh.specs.model.product import Element
 from dictamesh.specs.resolve.columns import Columns, leaves, said
+from dictamesh.specs.resolve.limits import limits
 from dictamesh.specs.resolve.lookalikes import Lookalikes
 from dictamesh.specs.resolve.scopes import checked
 from dictamesh.specs.resolve.sensitivity import (
@@ -197,6 +198,7 @@ class FieldResolver:
             tags=tuple(sorted(effective.tags)),
             pii=self.words.is_pii(effective.tags),
             members=members,
+            limits=limits(model, found, place, self.findings if self.product.sound(place) else Findings()),
         )
 
     def _members(self, element: Element, address: str, path: str, place: Site, above: Sensitivity) -> tuple[Field, ...]:

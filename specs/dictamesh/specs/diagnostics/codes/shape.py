@@ -129,6 +129,14 @@ CODES: tuple[Code, ...] = (
         Severity.WARNING,
     ),
     Code(
+        "DM131",
+        "limit that is not checked",
+        "A pattern under logicalTypeOptions that RE2 cannot run. It stays in the contract, and records are published"
+        " whether they match it or not.",
+        "Write the pattern without lookaround and references back.",
+        Severity.WARNING,
+    ),
+    Code(
         "DM140",
         "cursor of a poll",
         "`changes.poll.cursor` names no column of the source and no field that shows one, or one whose values"

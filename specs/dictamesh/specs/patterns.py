@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Patterns that a taxonomy gives for values, run by RE2: time linear in the value, whatever the pattern."""
+"""Patterns that specs give for values, run by RE2: time linear in the value, whatever the pattern."""
 
 from typing import Any, Protocol
 
@@ -29,14 +29,16 @@ class Pattern(Protocol):
 
     def fullmatch(self, text: str) -> Any: ...
 
+    def search(self, text: str) -> Any: ...
+
 
 class PatternProblem(ValueError):  # noqa: N818 - what is wrong with a text of the user, told as a diagnostic
     """A pattern cannot be used; the text is ours and says why."""
 
 
 def compile_pattern(text: str) -> Pattern:
-    """Compile a pattern that has to match whole values; raises PatternProblem."""
-    import re2  # noqa: PLC0415 - most taxonomies have no patterns, and `validate` starts often
+    """Compile a pattern; raises PatternProblem."""
+    import re2  # noqa: PLC0415 - most specs have no patterns, and `validate` starts often
 
     if len(text) > MAX_PATTERN:
         raise PatternProblem(f"it is longer than {MAX_PATTERN} characters")
