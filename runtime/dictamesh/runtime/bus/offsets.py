@@ -84,6 +84,12 @@ async def standing(pool: Pool, mesh: str, topics: Collection[str]) -> dict[Place
     return {(topic, partition): (following or 0, head) for topic, partition, following, head in rows}
 
 
+async def published(pool: Pool, mesh: str) -> bool:
+    """Whether anything of a mesh was ever published from this catalog; raises `CatalogUnavailable`."""
+    wanted = b"SELECT 1 FROM dictamesh_relay_offsets WHERE mesh = %(mesh)s AND next_offset > 0 LIMIT 1"
+    return bool(await pool.rows(wanted, {"mesh": mesh}))
+
+
 @contextlib.contextmanager
 def reading(pool: Pool) -> Iterator[psycopg.Connection[TupleRow]]:
     """A connection beside the pool's for a thread that reads and encodes; raises `CatalogUnavailable`.

@@ -7,17 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import orjson
-
 from dictamesh.runtime.bus.client import Reader, Received
-from dictamesh.runtime.bus.codec import MAGIC, Misfit, decode, parsed, schema_id
+from dictamesh.runtime.bus.codec import Misfit
+from dictamesh.runtime.bus.decoding import Envelopes
 from dictamesh.runtime.bus.registry import SchemaRegistry
 from dictamesh.runtime.bus.topics import Wanted
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.events.log import bounds
 from dictamesh.runtime.events.positions import at_time
 from dictamesh.runtime.events.reading import following, watch
-from dictamesh.specs.types import Kind
 
 Shown = dict[str, Any]
 _AT_ONCE = 500
@@ -56,7 +54,10 @@ class KafkaTail:
     settings: Mapping[str, Any] = field(repr=False)
     topic: Wanted
     registry: SchemaRegistry | None
-    _schemas: dict[int, Any] = field(default_factory=dict, init=False, repr=False)
+    _envelopes: Envelopes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._envelopes = Envelopes(self.topic, self.registry)
 
     async def read(self, begin: Beginning, *, follow: bool) -> AsyncIterator[Shown]:
         """Yield the messages of the topic; without `follow` those that are there.
@@ -65,21 +66,15 @@ class KafkaTail:
         """
         reader = Reader(self.settings)
         try:
-            ends = await asyncio.to_thread(self._begin, reader, begin)
-            while follow or ends:
-                for each in await asyncio.to_thread(reader.read, _AT_ONCE, _PATIENCE):
-                    if follow or each.offset < ends.get(each.partition, 0):
-                        yield await self._shown(each)
-                    if each.offset + 1 >= ends.get(each.partition, 0):
-                        ends.pop(each.partition, None)
-                if not follow:
-                    gone = await asyncio.to_thread(reader.passed, self.topic.name, ends)
-                    ends = {number: end for number, end in ends.items() if number not in gone}
+            starts, ends = await asyncio.to_thread(self._stretch, reader, begin)
+            async for messages in received(reader, self.topic.name, starts, ends, follow=follow):
+                for each in messages:
+                    yield await self._shown(each)
         finally:
             await asyncio.to_thread(reader.close)
 
-    def _begin(self, reader: Reader, begin: Beginning) -> dict[int, int]:
-        """Begin to read, and return where each partition that holds something to read ends."""
+    def _stretch(self, reader: Reader, begin: Beginning) -> tuple[dict[int, int], dict[int, int]]:
+        """Return where to read each partition from, and where each that holds something to read ends."""
         name = self.topic.name
         numbers = reader.partitions(name)
         times = reader.at_time(name, numbers, round(begin.time.timestamp() * 1000)) if begin.time is not None else None
@@ -90,8 +85,7 @@ class KafkaTail:
             starts[number] = high if at < 0 else at
             if starts[number] < high:
                 ends[number] = high
-        reader.begin(name, starts)
-        return ends
+        return starts, ends
 
     async def _shown(self, each: Received) -> Shown:
         if each.value is None:
@@ -104,45 +98,28 @@ class KafkaTail:
                 "tombstone": True,
             }
         try:
-            envelope = self._restored(_event(await self._decoded(each.value)))
-        except (Misfit, orjson.JSONDecodeError):
+            envelope = await self._envelopes.read(each.value)
+        except Misfit:
             place = {"topic": each.topic, "partition": each.partition, "offset": each.offset}
             return {**place, "error": "the message is no event of a schema that the registry knows"}
         return shown(each.topic, each.partition, each.offset, envelope)
 
-    async def _decoded(self, value: bytes) -> Any:
-        if self.registry is None or value[:1] != bytes([MAGIC]):
-            return orjson.loads(value)
-        number = schema_id(value)
-        if number not in self._schemas:
-            schema = await self.registry.schema(number)
-            if schema is None:
-                raise Misfit("the registry knows no such schema")
-            self._schemas[number] = parsed(schema)
-        return decode(value, self._schemas[number])
 
-    def _restored(self, envelope: dict[str, Any]) -> dict[str, Any]:
-        """JSON that travels as text is JSON again."""
-        payload, entity = envelope.get("payload"), self.topic.entity
-        if payload is not None and entity is not None:
-            for each in entity.fields:
-                if each.type.kind is Kind.JSON and isinstance(payload.get(each.name), str):
-                    payload[each.name] = orjson.loads(payload[each.name])
-        return envelope
-
-
-def _event(found: Any) -> dict[str, Any]:
-    """Return what a message holds where it is an envelope as far as anybody looks; raises Misfit."""
-    if not isinstance(found, dict) or not isinstance(found.get("event_type"), str):
-        raise Misfit("the message is no event")
-    entity, changed = found.get("entity"), found.get("changed_fields")
-    if not isinstance(entity, dict) or not entity.keys() >= {"type", "id", "version"}:
-        raise Misfit("the message is of no record")
-    if not isinstance(changed, list) or not all(isinstance(each, str) for each in changed):
-        raise Misfit("the message names no fields")
-    if not isinstance(found.get("payload"), dict | None):
-        raise Misfit("the payload is no record")
-    return found
+async def received(
+    reader: Reader, topic: str, starts: Mapping[int, int], ends: Mapping[int, int], *, follow: bool = False
+) -> AsyncIterator[list[Received]]:
+    """Yield messages of partitions from `starts` on, without `follow` those before `ends`; raises BusUnavailable."""
+    left = dict(ends)
+    await asyncio.to_thread(reader.begin, topic, starts)
+    while follow or left:
+        messages = await asyncio.to_thread(reader.read, _AT_ONCE, _PATIENCE)
+        yield messages if follow else [each for each in messages if each.offset < left.get(each.partition, 0)]
+        for each in messages:
+            if each.offset + 1 >= left.get(each.partition, 0):
+                left.pop(each.partition, None)
+        if not follow:
+            gone = await asyncio.to_thread(reader.passed, topic, left)
+            left = {number: end for number, end in left.items() if number not in gone}
 
 
 def shown(topic: str, partition: int, offset: int, envelope: Mapping[str, Any]) -> Shown:

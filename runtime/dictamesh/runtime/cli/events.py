@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`events tail|replay|topics`: what stands in topics, reading it again, the topics themselves."""
+"""`events tail|replay|restore|topics`: what stands in topics, reading it again, the topics themselves."""
 
 import argparse
 import asyncio
@@ -20,6 +20,7 @@ from dictamesh.runtime.cli.common import add_format, config_of, escaped, plan_of
 from dictamesh.runtime.cli.database import with_catalog
 from dictamesh.runtime.cli.events_asked import beginning, topic_of
 from dictamesh.runtime.cli.events_replay import replay_arguments, run_replay
+from dictamesh.runtime.cli.events_restore import run_restore
 from dictamesh.runtime.cli.events_topics import run_topics
 from dictamesh.runtime.cli.exits import FINDINGS, FINE, UsageError
 from dictamesh.runtime.cli.serve import data_dir_of
@@ -41,6 +42,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     tail.add_argument("--bus", choices=["log", "kafka"], help="where to read (default: kafka where the mesh has one)")
     replay = _verb(verbs, "replay", "set a group of consumers or the relay back", run_replay)
     replay_arguments(replay)
+    _verb(verbs, "restore", "fill an empty log from the topics of Kafka", run_restore)
     topics = _verb(verbs, "topics", "compare the topics of Kafka with the plan", run_topics)
     topics.add_argument("--apply", action="store_true", help="make those that are missing, change what can be changed")
 

@@ -4,7 +4,7 @@
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import orjson
@@ -122,11 +122,47 @@ async def append_events(
     for place, event in enumerate(events):
         first.setdefault(event.event_id, place)
     rows = [_row(place, events[place], numbers[place], encode) for place in first.values()]
+    found = await _append(connection, rows)
+    return [found.get(event.event_id) if first[event.event_id] == place else None for place, event in enumerate(events)]
+
+
+async def append_again(
+    connection: psycopg.AsyncConnection[TupleRow],
+    topic: str,
+    partitions: int,
+    envelopes: Sequence[tuple[Mapping[str, Any], bytes]],
+) -> int:
+    """Append events of a topic that were published once, in order, with the ids and times that they have.
+
+    With each envelope comes its encoding, as `Encode` gives it. Returns how many were not there already. Locks and
+    raises as `append_events` does.
+    """
+    first: dict[str, tuple[Mapping[str, Any], bytes]] = {}
+    for envelope, encoded in envelopes:
+        first.setdefault(envelope["event_id"], (envelope, encoded))
+    if not first:
+        return 0
+    numbers = [partition_of(envelope["entity"]["id"], partitions) for envelope, _ in first.values()]
+    await hold(connection, {(topic, number) for number in numbers})
+    rows = [
+        {
+            **_columns(place, topic, number, envelope, encoded),
+            "event_timestamp": datetime.fromtimestamp(envelope["timestamp"] / 1000, UTC),
+        }
+        for place, (number, (envelope, encoded)) in enumerate(zip(numbers, first.values(), strict=True))
+    ]
+    return len(await _append(connection, rows))
+
+
+async def _append(
+    connection: psycopg.AsyncConnection[TupleRow], rows: Sequence[Mapping[str, Any]]
+) -> dict[uuid.UUID, Position]:
+    """Append rows whose partitions are held; return the places of those that were not there."""
     cursor = await connection.execute(_APPEND, (orjson.dumps(rows).decode(),))
     found = {row[0]: Position(*row[1:]) for row in await cursor.fetchall()}
     if found:
         await connection.execute(_TELL, (CHANNEL,))
-    return [found.get(event.event_id) if first[event.event_id] == place else None for place, event in enumerate(events)]
+    return found
 
 
 async def hold(connection: psycopg.AsyncConnection[TupleRow], places: Collection[tuple[str, int]]) -> None:
@@ -156,21 +192,29 @@ async def bounds(pool: Pool, topic: str) -> dict[int, Bounds]:
 
 
 def _row(place: int, event: Event, partition: int, encode: Encode | None) -> dict[str, Any]:
-    about, at, envelope = event.entity, event.trace, envelope_of(event)
+    envelope = envelope_of(event)
     encoded = encode(envelope) if encode is not None else None
+    row = _columns(place, event.topic, partition, envelope, encoded)
+    row["catalog_id"], row["event_timestamp"] = event.catalog_id, event.timestamp
+    return row
+
+
+def _columns(
+    place: int, topic: str, partition: int, envelope: Mapping[str, Any], encoded: bytes | None
+) -> dict[str, Any]:
+    """What an envelope says of its row."""
+    about, at = envelope["entity"], envelope["trace_context"]
     return {
         "place": place,
-        "topic": event.topic,
+        "topic": topic,
         "partition": partition,
         "event_id": envelope["event_id"],
-        "event_type": event.event_type,
-        "catalog_id": event.catalog_id,
-        "entity_type": about.type,
-        "entity_id": about.id,
-        "changed_fields": event.changed_fields,
+        "event_type": envelope["event_type"],
+        "entity_type": about["type"],
+        "entity_id": about["id"],
+        "changed_fields": envelope["changed_fields"],
         "event_payload": envelope,
-        "trace_id": at.trace_id,
-        "span_id": at.span_id,
-        "event_timestamp": event.timestamp,
+        "trace_id": at["trace_id"],
+        "span_id": at["span_id"],
         "encoded": None if encoded is None else f"\\x{encoded.hex()}",
     }

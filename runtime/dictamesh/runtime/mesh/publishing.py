@@ -18,10 +18,12 @@ from dictamesh.runtime.bus.messages import Outgoing, Rejected, outgoing
 from dictamesh.runtime.bus.refusals import BusUnavailable
 from dictamesh.runtime.bus.registry import RegistryRefused, RegistryUnavailable, SchemaRegistry
 from dictamesh.runtime.bus.relay import Relay
+from dictamesh.runtime.bus.restore import forgotten
 from dictamesh.runtime.bus.schemas import Incompatible, Schemas
 from dictamesh.runtime.bus.settings import connection, producer
 from dictamesh.runtime.bus.tls import Fault, Unusable, files, trust
 from dictamesh.runtime.bus.topics import Wanted, compare, create, wanted_topics
+from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.events.dead_letters import DeadLetter, put
@@ -151,8 +153,18 @@ class Publishing:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _AGAIN[1])
         self.told.waiting(None)
+        await self._remember(reached)
         self._ways = ways_of(reached)
         _LOG.info("bus ready", extra={"count": len(self._ways)})
+
+    async def _remember(self, reached: Reached) -> None:
+        """Tell of a catalog that knows nothing of what its topics bear, before it publishes versions anew."""
+        with contextlib.suppress(BusUnavailable, CatalogUnavailable):
+            topics = await forgotten(self.pool, reached.plan.name, reached.made_of[0], reached.topics)
+            if topics:
+                reason = "if its database was lost, stop, and run 'events restore' on an empty one"
+                about = {"topic": topics[0], "count": len(topics), "reason": reason}
+                _LOG.warning("topics bear events that this catalog never published", extra=about)
 
     def _waits(self, reason: str, error: Exception, fault: Fault | None = None) -> None:
         self.told.waiting(reason, fault)
