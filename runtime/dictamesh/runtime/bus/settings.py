@@ -15,9 +15,11 @@ Settings = Mapping[str, Any]
 _MS = 1000
 
 
-def connection(kafka: Kafka, text: Text, folder: Path) -> dict[str, Any]:
-    """Return how brokers are reached; paths are relative to `folder`. Raises what `text` raises."""
-    place = "events.kafka"
+def connection(kafka: Kafka, text: Text, folder: Path, place: str = "events.kafka") -> dict[str, Any]:
+    """Return how brokers are reached that a section at `place` declares; paths are relative to `folder`.
+
+    Raises what `text` raises.
+    """
     found: dict[str, Any] = {
         "bootstrap.servers": text(kafka.bootstrap, f"{place}.bootstrap"),
         "client.id": "dictamesh",

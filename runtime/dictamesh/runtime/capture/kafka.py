@@ -12,7 +12,7 @@ from typing import Any
 from dictamesh.runtime.adapters.ask import ReadFailed
 from dictamesh.runtime.capture.contract import Bad, Batch, CaptureLost, Recorder, Seen, StateId, Way
 from dictamesh.runtime.capture.kafka_client import BEGINNING, NotHeld, Record, TopicReader, Unreachable
-from dictamesh.runtime.capture.messages import Message, MessageReader, Schemas
+from dictamesh.runtime.capture.messages import Message, MessageReader, SchemasOf
 from dictamesh.runtime.capture.running import Making
 from dictamesh.runtime.compile.plan import EntityPlan
 
@@ -124,14 +124,14 @@ def _runs(read: Sequence[tuple[Record, Seen | Bad]]) -> Iterator[list[tuple[Reco
         yield list(part)
 
 
-def kafka(brokers: Brokers, schemas: Schemas | None) -> Callable[[Making], Way]:
+def kafka(brokers: Brokers, schemas: SchemasOf | None) -> Callable[[Making], Way]:
     """Return what makes the way of an entity with `changes.kafka`."""
 
     def make(making: Making) -> Way:
         declared = making.entity.changes.kafka if making.entity.changes else None
         if declared is None:
             raise LookupError(making.entity.address)
-        reader = MessageReader(making.entity, declared, schemas)
+        reader = MessageReader(making.entity, declared, None if schemas is None else schemas(making.entity))
         return KafkaWay(making.state, declared.topic, brokers(making.entity), reader, making.recorder)
 
     return make

@@ -20,6 +20,8 @@ from dictamesh.specs.types import Kind
 
 Schemas = Callable[[int], Awaitable[Any]]
 """Gives the schema of an id, None where the registry knows none; raises what stands in the way of asking."""
+SchemasOf = Callable[[EntityPlan], Schemas]
+"""Gives who knows the schemas of an entity's topic."""
 
 _HEAD = struct.Struct(">bI")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -15,7 +15,7 @@ from dictamesh.runtime.adapters.records import RecordIds
 from dictamesh.runtime.capture.contract import Bad, Batch, Kind, Recorder, Seen, StateId
 from dictamesh.runtime.capture.folding import delivery_id
 from dictamesh.runtime.capture.hashing import Hashes
-from dictamesh.runtime.capture.messages import MessageReader, Schemas, message_of
+from dictamesh.runtime.capture.messages import MessageReader, SchemasOf, message_of
 from dictamesh.runtime.capture.packing import Unpackable, unpacked
 from dictamesh.runtime.capture.payload import Undecodable, columns_of, parsed, told
 from dictamesh.runtime.capture.reading import Gone, Live, RecordReader
@@ -67,7 +67,7 @@ class Retrying:
     recorder: Callable[[EntityPlan], Recorder]
     line: Callable[[str], Awaitable[Line | None]]
     handle: Handle
-    schemas: Schemas | None = None
+    schemas: SchemasOf | None = None
 
     async def retry(self, letter: Letter) -> Outcome:
         """Try one letter; it is settled where that succeeds, and counts an attempt where it fails.
@@ -146,7 +146,8 @@ class Retrying:
     async def _decoded(self, letter: Letter, entity: EntityPlan, body: bytes) -> Seen | Bad:
         changes = entity.changes
         if letter.kind == "kafka" and changes is not None and changes.kafka is not None:
-            return await MessageReader(entity, changes.kafka, self.schemas).read(message_of(unpacked(body)))
+            schemas = None if self.schemas is None else self.schemas(entity)
+            return await MessageReader(entity, changes.kafka, schemas).read(message_of(unpacked(body)))
         webhook = changes.webhook if changes is not None else None
         if letter.kind != "webhook" or webhook is None:
             raise Unpackable("its way of noticing changes is not declared any more")

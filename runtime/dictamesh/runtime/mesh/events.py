@@ -37,7 +37,7 @@ from dictamesh.runtime.events.log import Encode
 from dictamesh.runtime.events.payload import PayloadMaker
 from dictamesh.runtime.events.seal import Seal
 from dictamesh.runtime.governance.authenticate import mask_keys
-from dictamesh.runtime.mesh.foreign import ForeignSchemas, brokers_of, followed
+from dictamesh.runtime.mesh.foreign import ForeignSchemas, brokers_of, followed, registries_of
 from dictamesh.runtime.mesh.hooks import webhook_secrets
 from dictamesh.runtime.mesh.keys import seal
 from dictamesh.runtime.mesh.lines import lines_of
@@ -79,7 +79,7 @@ class Events:
             "poll": poll,
             "snapshot": snapshot,
             "postgres": postgres(self._dsn, Capturing(self.metrics).lagging),
-            "kafka": kafka(lambda entity: brokers_of(self._world.plan, self.resolver, entity), self.schemas.schema),
+            "kafka": kafka(lambda entity: brokers_of(self._world.plan, self.resolver, entity), self.schemas.of),
         }
         self.captures = Captures(self.pool, makers, self.recorder, key_name(self.key), Capturing(self.metrics))
         await self.use(world)
@@ -108,6 +108,7 @@ class Events:
         webhook_secrets(plan, self.resolver)
         for entity in followed(plan):
             brokers_of(plan, self.resolver, entity)
+        registries_of(plan, self.resolver)
 
     async def use(self, world: World) -> None:
         """Go on with another plan, which is served already: what cannot be noted now is noted by the next one."""

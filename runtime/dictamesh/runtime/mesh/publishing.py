@@ -32,7 +32,7 @@ from dictamesh.runtime.events.seal import Seal
 from dictamesh.runtime.mesh.bus_metrics import BusMetrics
 from dictamesh.runtime.mesh.failure import StartFailed
 from dictamesh.runtime.mesh.references import Resolver
-from dictamesh.specs.model.events import Tls
+from dictamesh.specs.model.events import Registry, Tls
 
 _LOG = logging.getLogger("dictamesh.bus")
 _AGAIN = (1.0, 30.0)  # seconds: the first pause, the longest
@@ -220,9 +220,11 @@ def reach(plan: Plan, resolver: Resolver) -> Reached | None:
 def registry_of(plan: Plan, resolver: Resolver) -> SchemaRegistry | None:
     """Return a client of a plan's schema registry, if it has one; raises StartFailed."""
     declared = plan.mesh.events.registry
-    if declared is None:
-        return None
-    place = "events.registry"
+    return None if declared is None else registry_at(declared, "events.registry", resolver)
+
+
+def registry_at(declared: Registry, place: str, resolver: Resolver) -> SchemaRegistry:
+    """Return a client of the schema registry that a section declares; raises StartFailed."""
     named = files(declared.tls or Tls(), resolver.text, resolver.folder, f"{place}.tls")
     try:
         trusted = trust(named) if declared.tls is not None else None

@@ -109,5 +109,5 @@ async def retrying(pool: Pool, plan: Plan, resolver: Resolver, data_dir: Path) -
             recorder=lambda entity: events.recorder(plan, entity),
             line=_Lines(plan, resolver, stack).line,
             handle=_Groups(pool, plan, resolver).handle,
-            schemas=events.schemas.schema,
+            schemas=events.schemas.of,
         )

@@ -208,6 +208,8 @@ DOCS: Mapping[str, Mapping[str, str]] = {
     },
     "KafkaChanges": {
         "topic": "The topic that is read.",
+        "sasl": "Credentials for brokers that `bootstrap` names; those of `events.kafka` have their own.",
+        "tls": "Files of TLS for brokers that `bootstrap` names.",
         "format": "How values are written; `avro` is in the wire format of a registry.",
     },
     "Events": {

@@ -98,28 +98,6 @@ class PostgresChanges(Part):
     pause: Pause = 0.0
 
 
-class KafkaChanges(Part):
-    """A topic of somebody else is the source of changes; offsets are stored with the data."""
-
-    topic: str
-    bootstrap: Annotated[str | None, Field(description="its brokers; absent: those of `events.kafka`")] = None
-    format: Literal["avro", "json"] = "json"
-    payload: Annotated[str | None, Field(description="where the row stands in the value; absent: it is the row")] = None
-    event: Annotated[
-        EventTypes | None, Field(description="where the kind of change stands; absent: a value upserts, null deletes")
-    ] = None
-
-
-class Changes(Part):
-    """How changes of an entity are noticed. A webhook may stand beside a poll or a snapshot, which then fills gaps."""
-
-    poll: PollChanges | None = None
-    snapshot: SnapshotChanges | None = None
-    webhook: WebhookChanges | None = None
-    postgres: PostgresChanges | None = None
-    kafka: KafkaChanges | None = None
-
-
 class Sasl(Part):
     """Credentials for brokers."""
 
@@ -135,6 +113,44 @@ class Tls(Part):
     certificate: str | None = None
     key: str | None = None
     key_password: Annotated[str, SecretMark()] | None = None
+
+
+class Registry(Part):
+    """A schema registry with Confluent's API."""
+
+    url: str
+    username: str | None = None
+    password: Annotated[str, SecretMark()] | None = None
+    tls: Tls | None = None
+    compatibility: Literal["BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FULL", "NONE"] = "BACKWARD"
+    timeout: PositiveDuration = 5.0
+
+
+class KafkaChanges(Part):
+    """A topic of somebody else is the source of changes; offsets are stored with the data."""
+
+    topic: str
+    bootstrap: Annotated[str | None, Field(description="its brokers; absent: those of `events.kafka`")] = None
+    sasl: Sasl | None = None
+    tls: Tls | None = None
+    format: Literal["avro", "json"] = "json"
+    registry: Annotated[
+        Registry | None, Field(description="the registry that knows its schemas; absent: `events.registry`")
+    ] = None
+    payload: Annotated[str | None, Field(description="where the row stands in the value; absent: it is the row")] = None
+    event: Annotated[
+        EventTypes | None, Field(description="where the kind of change stands; absent: a value upserts, null deletes")
+    ] = None
+
+
+class Changes(Part):
+    """How changes of an entity are noticed. A webhook may stand beside a poll or a snapshot, which then fills gaps."""
+
+    poll: PollChanges | None = None
+    snapshot: SnapshotChanges | None = None
+    webhook: WebhookChanges | None = None
+    postgres: PostgresChanges | None = None
+    kafka: KafkaChanges | None = None
 
 
 class KafkaProducer(Part):
@@ -157,17 +173,6 @@ class Kafka(Part):
     replication: Annotated[
         int | None, Field(ge=1, description="replication of topics that are made, whatever their output ports say")
     ] = None
-
-
-class Registry(Part):
-    """A schema registry with Confluent's API."""
-
-    url: str
-    username: str | None = None
-    password: Annotated[str, SecretMark()] | None = None
-    tls: Tls | None = None
-    compatibility: Literal["BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FULL", "NONE"] = "BACKWARD"
-    timeout: PositiveDuration = 5.0
 
 
 class DeadLetters(Part):

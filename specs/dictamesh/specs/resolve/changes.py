@@ -12,7 +12,7 @@ from dictamesh.specs.expressions import call
 from dictamesh.specs.expressions.tree import Column, Literal
 from dictamesh.specs.manifest import Source, SourceColumn
 from dictamesh.specs.model import Mesh
-from dictamesh.specs.model.events import Changes, KafkaChanges, PollChanges
+from dictamesh.specs.model.events import Changes, KafkaChanges, PollChanges, Tls
 from dictamesh.specs.model.product import Output
 from dictamesh.specs.model.taxonomy import TIERS
 from dictamesh.specs.resolve.declared import check_declared, check_each
@@ -74,10 +74,14 @@ def check_events(mesh: Declared[Mesh], entities: Mapping[str, ResolvedEntity], f
         message = f"{kafka.min_in_sync} replicas have to be in sync, and there are {kafka.replication} of a topic"
         findings.error("DM146", site / "kafka" / "minInSync", message, "Lower 'minInSync', or raise 'replication'.")
     for name, section in (("kafka", kafka), ("registry", events.registry)):
-        tls = section.tls if section is not None else None
-        if tls is not None and (tls.certificate is None) != (tls.key is None):
-            message = "a certificate and its key go together"
-            findings.error("DM146", (site / name / "tls").key_span, message, "Name both files, or none.")
+        if section is not None:
+            _check_tls(section.tls, site / name / "tls", findings)
+
+
+def _check_tls(tls: Tls | None, site: Site, findings: Findings) -> None:
+    if tls is not None and (tls.certificate is None) != (tls.key is None):
+        message = "a certificate and its key go together"
+        findings.error("DM146", site.key_span, message, "Name both files, or none.")
 
 
 def cursor_column(source: Source, fields: Mapping[str, Any], name: str) -> SourceColumn | None:
@@ -133,13 +137,23 @@ def _check_kafka(kafka: KafkaChanges, site: Site, mesh: Declared[Mesh], findings
         findings.error("DM606", site / "topic", f"'{kafka.topic}' is no name for a topic", hint)
     if kafka.event is not None:
         check_words(kafka.event, site / "event", findings)
+    _check_tls(kafka.tls, site / "tls", findings)
+    for name, given in (("sasl", kafka.sasl), ("tls", kafka.tls)):
+        if given is not None and kafka.bootstrap is None:
+            message = f"'{name}' is for brokers that are named here, and these are those of 'events.kafka'"
+            findings.error("DM146", (site / name).key_span, message, "Add 'bootstrap', or leave it out.")
+    if kafka.registry is not None:
+        _check_tls(kafka.registry.tls, site / "registry" / "tls", findings)
+        if kafka.format != "avro":
+            message = "a registry knows the schemas of Avro, and these messages are JSON"
+            findings.error("DM146", (site / "registry").key_span, message, "Add 'format: avro', or leave it out.")
     if not mesh.sound(mesh.site / "events"):
         return
     if kafka.bootstrap is None and events.kafka is None:
         hint = "Add 'bootstrap', or 'events: {kafka: {bootstrap: ...}}' to the mesh file."
         findings.error("DM145", site.key_span, "no broker is named for this topic", hint)
-    if kafka.format == "avro" and events.registry is None:
-        hint = "Add 'events: {registry: {url: ...}}' to the mesh file."
+    if kafka.format == "avro" and kafka.registry is None and events.registry is None:
+        hint = "Add 'registry: {url: ...}' here, or 'events: {registry: {url: ...}}' to the mesh file."
         findings.error("DM145", site / "format", "no registry is named that knows the schemas", hint)
 
 

@@ -49,6 +49,13 @@ REFERENCES: Mapping[str, tuple[Path, ...]] = {
         ("servers", "*"),
         ("source", "*", "changes", "webhook", "signature", "secret"),
         ("source", "*", "changes", "kafka", "bootstrap"),
+        ("source", "*", "changes", "kafka", "sasl", "username"),
+        ("source", "*", "changes", "kafka", "sasl", "password"),
+        ("source", "*", "changes", "kafka", "tls"),
+        ("source", "*", "changes", "kafka", "registry", "url"),
+        ("source", "*", "changes", "kafka", "registry", "username"),
+        ("source", "*", "changes", "kafka", "registry", "password"),
+        ("source", "*", "changes", "kafka", "registry", "tls"),
     ),
 }
 """Where references may stand, by kind of document; `*` is any key or position."""
@@ -84,7 +91,11 @@ def check_secrets(document: Document, manifests: Mapping[str, Manifest], finding
 def _check_changes(source: Any, site: Site, findings: Findings) -> None:
     for name, binding in source.items() if isinstance(source, Mapping) else ():
         if isinstance(binding, Mapping):
-            _check_model(Changes, binding.get("changes"), site / name / "changes", findings)
+            place = site / name / "changes"
+            _check_model(Changes, binding.get("changes"), place, findings)
+            registry = _below(place, ("kafka", "registry", "url"))
+            if isinstance(registry.plain, str):
+                _check_userinfo(registry.plain, registry, findings)
 
 
 def _check_model(model: type[BaseModel], data: Any, site: Site, findings: Findings) -> set[Path]:
