@@ -154,6 +154,7 @@ async def test_the_command_line_lists_and_counts(mesh: Runtime, place: Path) -> 
     stats = await as_json(place, "stats", "--failed")
     assert (stats["total"], stats["failures"]) == (1, 1)
     assert (await command(*audit(place, "list", "--limit", "0")))[0] == 2
+    assert (await command(*audit(place, "list", "--principal", "\udcff")))[0] == 2
 
 
 async def test_an_export_is_verified_without_the_database(mesh: Runtime, place: Path, tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Patterns that specs give for values, run by RE2: time linear in the value, whatever the pattern."""
 
+import contextlib
 from typing import Any, Protocol
 
 MAX_PATTERN = 500  # characters
 MAX_MEMORY = 1 << 20  # bytes that one compiled pattern may need
 MAX_VALUE = 1000  # characters of a value that are looked at
+_SIZES = (1 << 14, 1 << 16, 1 << 18, MAX_MEMORY)
+_WORK = 1 << 32  # characters of a text times bytes of a pattern: a second or two at worst
 
 _PROBES = ("", "a", "Zq", "7", "40219", "x-1", "two words", "§ 1", "ÄÖ ÜÉ")
 _FAULTS = (
@@ -38,15 +41,35 @@ class PatternProblem(ValueError):  # noqa: N818 - what is wrong with a text of t
 
 def compile_pattern(text: str) -> Pattern:
     """Compile a pattern; raises PatternProblem."""
+    return _compiled(text, MAX_MEMORY)
+
+
+def longest_text(text: str) -> int:
+    """Return how long a text may be, in characters, that a pattern is run on: linear time is long for a large one, too.
+
+    262,144 for most, 4,096 at least; repetitions that are counted make a pattern large. Raises PatternProblem.
+    """
+    for size in _SIZES[:-1]:
+        with contextlib.suppress(PatternProblem):
+            _compiled(text, size)
+            return _WORK // size
+    _compiled(text, MAX_MEMORY)
+    return _WORK // MAX_MEMORY
+
+
+def _compiled(text: str, memory: int) -> Pattern:
     import re2  # noqa: PLC0415 - most specs have no patterns, and `validate` starts often
 
     if len(text) > MAX_PATTERN:
         raise PatternProblem(f"it is longer than {MAX_PATTERN} characters")
     options = re2.Options()
-    options.max_mem = MAX_MEMORY
+    options.max_mem = memory
     options.log_errors = False
+    options.never_capture = True  # whether it matches is all that is asked
     try:
         found: Pattern = re2.compile(text, options)
+    except UnicodeEncodeError:
+        raise PatternProblem("it has half a surrogate pair") from None
     except re2.error as error:
         told = str(error)
         raise PatternProblem(

@@ -3,6 +3,7 @@
 
 import asyncio
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from dictamesh.runtime.audit.heads import HeadSigner, lost_heads
 from dictamesh.runtime.audit.heads_file import HeadsFile
 from dictamesh.runtime.audit.keys import known_keys, signer_from
 from dictamesh.runtime.audit.log import write_rows
+from dictamesh.runtime.audit.reading import Span
 from dictamesh.runtime.audit.statements import Restored, SignedHead
 from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.catalog.pool import Pool, PoolSettings, open_pool
@@ -60,6 +62,22 @@ async def test_the_first_statement_of_a_day_lists_everything(catalog: Pool, tmp_
     heads._day = "2020-01-01"
     assert (content(await heads.sign())["complete"], heads._day > "2020") == (True, True)
     assert await heads.sign() is None
+
+
+async def test_on_a_day_without_a_statement_none_is_missing(catalog: Pool, tmp_path: Path) -> None:
+    heads = signer(catalog, tmp_path / "heads.jsonl")
+    await write_rows(catalog, [row()])
+    await heads.sign()
+    published = read_heads(tmp_path / "heads.jsonl")
+    for since in (date(2020, 1, 1), date(2120, 1, 1)):
+        assert (await examine_database(catalog, MESH, KEYS, published, Span(since))).intact
+    async with catalog.transaction() as connection:
+        await connection.execute("SET LOCAL session_replication_role = replica")
+        await connection.execute("ALTER TABLE dictamesh_audit_heads DISABLE TRIGGER ALL")
+        await connection.execute("DELETE FROM dictamesh_audit_heads")
+    for since in (date(2020, 1, 1), date(2120, 1, 1)):
+        report = await examine_database(catalog, MESH, KEYS, published, Span(since))
+        assert [each.fault for each in report.findings] == ["head-missing"]
 
 
 async def test_replicas_make_one_series(catalog: Pool, dsn: str, tmp_path: Path) -> None:

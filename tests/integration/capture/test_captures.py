@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from dictamesh.runtime.capture import state as states
 from dictamesh.runtime.capture import sync
 from dictamesh.runtime.capture.contract import CaptureLost, Recorded, Recorder, StateId
@@ -22,6 +24,7 @@ from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.compile.plan import EntityPlan, Plan
 from dictamesh.runtime.mesh.lines import close_lines, lines_of, open_lines
 from dictamesh.runtime.mesh.references import Resolver
+from dictamesh.runtime.observe.logs import LogFormat, SafeFormatter
 from dictamesh.runtime.resilience import Listeners
 from tests.integration.capture.conftest import KEY, MESH, Mesh, plan_of, until
 
@@ -95,7 +98,7 @@ async def test_one_replica_captures_and_another_takes_over(mesh: Mesh) -> None:
         assert waiting.owner == "two"
 
 
-async def test_a_source_that_fails_is_asked_again_and_told_of(mesh: Mesh) -> None:
+async def test_a_source_that_fails_is_asked_again_and_told_of(mesh: Mesh, caplog: pytest.LogCaptureFixture) -> None:
     mesh.plan = plan_of(SNAPSHOT, **FAST)
     mesh.sql("ALTER TABLE customers RENAME TO gone")
     heard = Heard()
@@ -107,6 +110,8 @@ async def test_a_source_that_fails_is_asked_again_and_told_of(mesh: Mesh) -> Non
         await until(failed)
         assert set(heard.failures) == {"source"}
         assert (await states.stands(mesh.pool, "acme"))[0].error == "SOURCE_UNAVAILABLE"
+        lines = [SafeFormatter("a", LogFormat.TEXT).format(each) for each in caplog.records]
+        assert [each for each in lines if "capture broke off" in each and "SOURCE_UNAVAILABLE" in each]
         mesh.sql("ALTER TABLE gone RENAME TO customers")
         insert(mesh, "c1")
         await count(mesh, 1)

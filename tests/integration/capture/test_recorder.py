@@ -14,6 +14,8 @@ from dictamesh.runtime.catalog.errors import CatalogUnavailable
 from dictamesh.runtime.events.payload import NoPayload
 from tests.integration.capture.conftest import PRODUCT, Mesh, counts, plan_of, row
 
+JSON = "name: age, logicalType: object"
+
 
 async def test_the_first_sight_of_a_record_creates_it_and_the_same_again_is_nothing(mesh: Mesh) -> None:
     recorder = mesh.recorder()
@@ -326,3 +328,26 @@ async def test_a_new_field_that_is_empty_or_one_that_left_is_no_change(mesh: Mes
     mesh.plan = plan_of(**{"a.product.yaml": text})
     assert counts(await mesh.recorder().record(Batch(mesh.state, [row("c1")]))) == (0, 1, 0, 0, 0)
     assert (await mesh.events())[-1].changed_fields == ["label"]
+
+
+@pytest.mark.parametrize("member", ["a", "\ud800", "$dictamesh"])
+async def test_a_value_that_nests_too_deep_is_left_out_and_does_not_stop_capture(mesh: Mesh, member: str) -> None:
+    """Sources hold JSON of any depth, and Python's own stack ends at some hundred levels."""
+    product = PRODUCT.replace("CHANGES", "{snapshot: {every: 1s}}").replace("name: age, logicalType: integer", JSON)
+    mesh.plan = plan_of(**{"a.product.yaml": product})
+    rows = [row("c0", age={member: 1})]
+    for levels in (50, 90, 250, 450, 900):
+        deep: Any = 1
+        for _ in range(levels):
+            deep = [{member: deep}]
+        rows.append(row(f"c{levels}", age=deep))
+    kept = Kept()
+    done = await mesh.recorder(dead=kept).record(Batch(mesh.state, rows))
+    assert counts(done) == (6, 0, 0, 0, 3)
+    assert {(each.key, each.rule) for each in kept.bad} == {
+        (f"c{levels}", "DATA_INVALID customers#Customer.age") for levels in (250, 450, 900)
+    }
+    told = {each.entity_id: each.envelope["metadata"].get("unread") for each in await mesh.events()}
+    assert told == {"c0": None, "c50": None, "c90": None, "c250": "age", "c450": "age", "c900": "age"}
+    again = await mesh.recorder(dead=kept).record(Batch(mesh.state, rows))
+    assert (counts(again), len(kept.bad)) == ((0, 0, 0, 6, 0), 3)

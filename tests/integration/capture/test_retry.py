@@ -16,11 +16,12 @@ from dictamesh.runtime.capture.retry import Retrying
 from dictamesh.runtime.capture.snapshot import snapshot
 from dictamesh.runtime.capture.states_of import states_of
 from dictamesh.runtime.catalog.pool import Pool
-from dictamesh.runtime.compile.plan import EntityPlan
+from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan
 from dictamesh.runtime.events.dead_letters import TOPIC, DeadLetter, put
 from dictamesh.runtime.events.kept_letters import Letter, Which, forget, letters, settle
 from dictamesh.runtime.events.log import LoggedEvent, bounds, read_events
 from dictamesh.runtime.events.seal import seal_of
+from dictamesh.specs.limits import Limit, Limited
 from dictamesh.specs.types import STRING
 from tests.integration.capture.conftest import KEY, Mesh, plan_of, until
 from tests.support.recorder import IDS, Listening
@@ -175,6 +176,37 @@ async def test_what_changed_since_is_not_undone(catalog: Pool) -> None:
         told = [each.envelope for each in await one.recorder.log()]
         assert [each["payload"]["total"] for each in told if each["entity"]["id"] == "o-1"] == [None, "2.00"]
         assert [each["payload"]["total"] for each in told if each["entity"]["id"] == "o-2"] == ["2.00"]
+
+
+def _held(field: FieldPlan) -> FieldPlan:
+    return replace(field, limits=(Limited(Limit.MINIMUM, 0),)) if field.name in {"total", "revision"} else field
+
+
+async def test_the_newest_delivery_of_a_record_is_the_one_that_is_tried(catalog: Pool) -> None:
+    """With a letter of each rule the older one goes first, and the newest passes for what is undone by it."""
+    strict = replace(order(), fields=tuple(map(_held, order().fields)))
+    async with shop(catalog, strict) as one:
+        for number, (total, revision) in enumerate([("1.00", 1), ("-2.00", 2), ("3.00", -3)]):
+            assert (await one.send({**delivery(1, total=total, revision=revision), "delivery": number}))[0] == 202
+        letter = await only(catalog)
+        assert (letter.rule, letter.attempts) == ("CONTRACT_VIOLATION orders#Order.revision", 2)
+        plan, recorder = mended(one, order())
+        assert (await trying(catalog, plan, recorder).retry(letter)).became == "retried"
+        told = [each.envelope["payload"] for each in await recorder.log()]
+        assert [(each["total"], each["revision"]) for each in told] == [("1.00", 1), ("3.00", -3)]
+        assert await pending(catalog) == []
+
+
+async def test_what_was_deleted_since_is_not_brought_back(catalog: Pool) -> None:
+    strict = replace(order(), fields=tuple(map(_held, order().fields)))
+    words = {"updated": "updated", "deleted": "deleted"}
+    async with shop(catalog, replace(strict, changes=order({"event": words}).changes)) as one:
+        await one.send(delivery(1, total="-1.00"))
+        assert (await one.send({**delivery(1, "deleted"), "delivery": 2}))[0] == 202
+        plan, recorder = mended(one, order({"event": words}))
+        letter = await only(catalog)
+        assert (await trying(catalog, plan, recorder).retry(letter)).became == "superseded"
+        assert await recorder.log() == []
 
 
 async def test_a_message_is_read_by_the_mended_spec(catalog: Pool) -> None:

@@ -9,14 +9,16 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from dictamesh.runtime.adapters.cells import DATA_INVALID
 from dictamesh.runtime.adapters.limits import Broken, broken_limit
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.mesh.build import build
 from dictamesh.specs.documents import Memory
 from dictamesh.specs.limits import Limit
+from dictamesh.specs.patterns import longest_text
 
 MESH = {"apiVersion": "dictamesh/v1", "kind": "Mesh", "name": "acme", "include": ["shop.yaml"]}
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -73,10 +75,14 @@ def agrees(property_: Mapping[str, Any], schema: Mapping[str, Any], value: Any) 
     assert (broken(property_, value) is None) == valid
 
 
+@example({"pattern": "B$"}, "B\n")
+@example({"pattern": "^$"}, "\n")
 @settings(max_examples=100, deadline=None)
 @given(merged(pairs("minLength", "maxLength", COUNTS), some(pattern=PATTERNS)), TEXTS)
 def test_texts_keep_to_limits_as_json_schema_says(options: dict[str, Any], text: str) -> None:
-    agrees({"logicalType": "string", "logicalTypeOptions": options}, options, text)
+    # JSON Schema's `$` is the end, as RE2's is; the library runs Python's, which also stands before a last line feed
+    schema = {name: each.replace("$", r"\Z") if name == "pattern" else each for name, each in options.items()}
+    agrees({"logicalType": "string", "logicalTypeOptions": options}, schema, text)
 
 
 @settings(max_examples=100, deadline=None)
@@ -177,3 +183,76 @@ def test_older_contracts_say_of_a_bound_that_it_is_exclusive() -> None:
 
 def test_a_pattern_that_cannot_be_run_refuses_nothing() -> None:
     assert broken({"logicalType": "string", "logicalTypeOptions": {"pattern": "^(?!x)"}}, "x") is None
+
+
+NUMERIC = {"logicalType": "number", "physicalType": "numeric"}
+
+
+@pytest.mark.parametrize(
+    ("of", "value", "keeps"),
+    [
+        (0.1, Decimal("0." + "3" * 5000), False),
+        (0.1, Decimal("1." + "0" * 5000), True),
+        (0.1, Decimal("1." + "0" * 2_000_000 + "1"), False),
+        (3, Decimal("3e400"), True),
+        (3, Decimal("1e400"), False),
+        (5e-324, Decimal("1e400"), True),
+        (3, Decimal("3e-400"), False),
+    ],
+)
+def test_a_number_of_any_length_is_a_multiple_or_not(of: float, value: Decimal, keeps: bool) -> None:
+    assert (broken({**NUMERIC, "logicalTypeOptions": {"multipleOf": of}}, value) is None) == keeps
+
+
+def test_items_that_all_have_one_hash_are_held_against_each_other_in_time() -> None:
+    """-1 and -2 have one hash, and with them as many lists as one likes: a set of those takes an hour."""
+    options = {"items": {"logicalType": "object"}, "logicalTypeOptions": {"uniqueItems": True}}
+    lists = [[-1 - (number >> bit & 1) for bit in range(16)] for number in range(1 << 16)]
+    assert broken({"logicalType": "array", **options}, lists) is None
+    assert broken({"logicalType": "array", **options}, [*lists, lists[0]]) == Broken(
+        "shop#Article.value", "uniqueItems"
+    )
+
+
+@pytest.mark.parametrize(
+    ("items", "unique"),
+    [
+        ([1, 1.0], False),
+        ([0, -0.0], False),
+        ([10**20, 1e20], False),
+        ([1, True], True),
+        (["1", 1], True),
+        (['","', '"', ","], True),
+        ([["a"], ["a", None]], True),
+        ([{"a": 1, "b": [2]}, {"b": [2.0], "a": 1}], False),
+        ([{"a": None}, {}], True),
+        ([Decimal("1.50"), Decimal("1.5")], False),
+        ([Decimal("1e400"), Decimal("1e-400")], True),
+        ([Decimal("1." + "0" * 40 + "1"), Decimal(1)], True),
+    ],
+)
+def test_items_are_equal_as_json_schema_says(items: list[Any], unique: bool) -> None:
+    options = {"items": {"logicalType": "object"}, "logicalTypeOptions": {"uniqueItems": True}}
+    assert (broken({"logicalType": "array", **options}, items) is None) == unique
+
+
+def test_what_cannot_be_read_is_not_there() -> None:
+    property_ = {
+        "logicalType": "object",
+        "properties": [{"name": "width", "logicalType": "integer"}, {"name": "unit", "logicalType": "string"}],
+    }
+    value = {"width": DATA_INVALID, "unit": "mm"}
+    for options, limit in (({"required": ["width"]}, Limit.REQUIRED), ({"minProperties": 2}, Limit.MIN_PROPERTIES)):
+        found = broken({**property_, "logicalTypeOptions": options}, value)
+        assert found == Broken("shop#Article.value", limit)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "longest"),
+    [("^[a-z]+$", 262_144), (r"^[^@]+@[^@]+\.[a-z]{2,}$", 262_144), ("^(.{1,900}|b.{1,900})$", 4_096)],
+)
+def test_a_pattern_is_run_on_texts_that_are_not_too_long_for_it(pattern: str, longest: int) -> None:
+    assert longest_text(pattern) == longest
+    anything = {"logicalType": "string", "logicalTypeOptions": {"pattern": f"{pattern}|x*"}}
+    assert broken(anything, "x" * 4_096) is None
+    assert broken(anything, "x" * 262_145) == Broken("shop#Article.value", Limit.PATTERN)

@@ -50,7 +50,15 @@ BASE: dict[str, Any] = {
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("free", Decimal(2)), ("at", None), ("any", {"a": 1}), ("raw", b"y"), ("any", {"big": 2**70}), ("any", "\ud800")],
+    [
+        ("free", Decimal(2)),
+        ("free", Decimal("1.5" + "0" * 40 + "1")),
+        ("at", None),
+        ("any", {"a": 1}),
+        ("raw", b"y"),
+        ("any", {"big": 2**70}),
+        ("any", "\ud800"),
+    ],
 )
 def test_one_field_that_differs_is_named(name: str, value: Any) -> None:
     mine = hashes()

@@ -232,6 +232,25 @@ def test_variables_operation_and_standard_input(mesh: Path, run: Run, monkeypatc
     assert (code, err) == (2, "dictamesh-runtime: standard input is no UTF-8 text\n")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("audit", "verify", "--from", "x"), "--from: takes a day, like 2026-12-31"),
+        (
+            ("audit", "list", "--to", "2026-99-01"),
+            "--to: takes a day or an instant, like 2026-12-31 or 2026-12-31T08:00:",
+        ),
+        (("audit", "stats", "--from", "0001-01-01T00:00:00+14:00"), "--from: takes a day or an instant, like"),
+        (("sync", "people", "--timeout", "soon"), "--timeout: between 0 and 86400 seconds"),
+        (("sync", "people", "--timeout", "nan"), "--timeout: between 0 and 86400 seconds"),
+    ],
+)
+def test_options_say_what_they_take(mesh: Path, run: Run, arguments: tuple[str, ...], told: str) -> None:
+    code, _, err = run(*arguments, "--config", str(mesh))
+    assert code == 2
+    assert told in err
+
+
 def test_reads_in_clear_are_audited_into_a_file(mesh: Path, run: Run) -> None:
     log = mesh.parent / "data" / "audit.jsonl"
     ask(run, mesh, "--as", "", "{ persons { id } }")

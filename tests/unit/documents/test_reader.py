@@ -165,8 +165,8 @@ def test_faults_are_bounded() -> None:
 
 def test_long_integer_is_refused_and_a_shorter_one_kept() -> None:
     findings = Findings()
-    (node,) = read(Source("a.yaml", f"a: {'9' * 5000}\nb: {'9' * 30}\nc: 0x{'f' * 5000}"), findings)
-    assert [each.code for each in findings] == ["DM021", "DM021"]
+    (node,) = read(Source("a.yaml", f"a: {'9' * 5000}\nb: {'9' * 30}\nc: 0x{'f' * 5000}\nd: 0x{'f' * 290}"), findings)
+    assert [each.code for each in findings] == ["DM021", "DM021", "DM021"]
     assert node.value["b"] == int("9" * 30)
 
 

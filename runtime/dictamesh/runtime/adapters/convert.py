@@ -29,6 +29,7 @@ _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}", re.ASC
 _BOOLEANS = {"true": True, "t": True, "1": True, "yes": True, "false": False, "f": False, "0": False, "no": False}
 _LONGEST_NUMBER = 400
 _FLOATS = 10**308
+_DEEPEST = 200  # levels of a JSON value: those who write JSON take 254
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +101,17 @@ def _json_reader(kind: Kind, reading: Reading) -> Converter:
     return convert
 
 
-def _plain_json(value: Any) -> Any:
-    """Exact fractions become floats: what JSON itself promises of a number."""
+def _plain_json(value: Any, left: int = _DEEPEST) -> Any:
+    """Exact fractions become floats: what JSON itself promises of a number; raises `Invalid` for what nests deep."""
+    if not left:
+        raise Invalid
     match value:
         case Decimal():
             return float(value) if math.isfinite(float(value)) else None
         case dict():
-            return {str(key): _plain_json(item) for key, item in value.items()}
+            return {str(key): _plain_json(item, left - 1) for key, item in value.items()}
         case list() | tuple():
-            return [_plain_json(item) for item in value]
+            return [_plain_json(item, left - 1) for item in value]
         case None | bool() | str():
             return value
         case int():

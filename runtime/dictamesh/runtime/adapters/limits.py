@@ -5,14 +5,13 @@ import functools
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-from fractions import Fraction
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from typing import Any, Final
 
 from dictamesh.runtime.adapters.cells import CellError, Row
 from dictamesh.runtime.compile.plan import FieldPlan
 from dictamesh.specs.limits import Limit
-from dictamesh.specs.patterns import compile_pattern
+from dictamesh.specs.patterns import compile_pattern, longest_text
 from dictamesh.specs.types import Kind, Type
 
 Keeps = Callable[[Any], bool]
@@ -80,48 +79,64 @@ def _values(value: Any, steps: Steps) -> Iterator[Any]:
 
 
 def _pattern(text: str) -> Keeps:
-    search = compile_pattern(text).search
+    search, longest = compile_pattern(text).search, longest_text(text)
 
     def keeps(value: Any) -> bool:
         try:
-            return search(value) is not None
+            return len(value) <= longest and search(value) is not None
         except UnicodeEncodeError:  # a lone surrogate, which JSON may carry
             return False
 
     return keeps
 
 
+_EXACT: Final = Context(prec=10_000, Emax=MAX_EMAX, Emin=MIN_EMIN)  # values and operands are within 1e-400 and 1e400
+
+
 def _multiple(operand: Decimal) -> Keeps:
-    of = Fraction(operand)
     # the shortest decimal of a float is what its source wrote: 0.3 is a multiple of 0.1
-    return lambda value: Fraction(str(value)) % of == 0
+    return lambda value: not _EXACT.remainder(Decimal(repr(value)) if isinstance(value, float) else value, operand)
 
 
 def _unique(wanted: bool) -> Keeps:
     return lambda items: not wanted or len({_shape(each) for each in items}) == len(items)
 
 
-def _shape(value: Any) -> Any:
-    """A value as a set holds it: equal where JSON Schema takes two values for equal, so true is not 1."""
+def _shape(value: Any) -> str:
+    """A value as text, equal where JSON Schema takes two values for equal: 1 is 1.0 and not true.
+
+    Numbers and lists can be chosen so that all have one hash, and a set of them takes for ever; texts cannot.
+    """
     match value:
         case dict():
-            return dict, frozenset((name, _shape(each)) for name, each in value.items())
+            return f"{{{','.join(sorted([f'{name!r}:{_shape(each)}' for name, each in value.items()]))}}}"
         case list():
-            return list, tuple([_shape(each) for each in value])
+            return f"[{','.join([_shape(each) for each in value])}]"
         case bool():
-            return bool, value
+            return repr(value)
+        case int() | float():
+            return repr(int(value)) if value == int(value) else repr(value)
+        case Decimal():
+            return _digits(value)
         case _:
-            return value
+            return repr(value)
+
+
+def _digits(value: Decimal) -> str:
+    digits = format(value, "f")
+    return (digits.rstrip("0").rstrip(".") if "." in digits else digits) if value else "0"
 
 
 def _required(names: tuple[str, ...]) -> Keeps:
-    return lambda value: not isinstance(value, dict) or all(value.get(name) is not None for name in names)
+    return lambda value: not isinstance(value, dict) or all(_there(value.get(name)) for name in names)
 
 
 def _properties(holds: Callable[[int, int], bool]) -> Callable[[int], Keeps]:
-    return lambda limit: (
-        lambda value: not isinstance(value, dict) or holds(sum(each is not None for each in value.values()), limit)
-    )
+    return lambda limit: lambda value: not isinstance(value, dict) or holds(sum(map(_there, value.values())), limit)
+
+
+def _there(value: Any) -> bool:
+    return value is not None and not isinstance(value, CellError)  # which is null in what is published
 
 
 def _length(holds: Callable[[int, int], bool]) -> Callable[[int], Keeps]:

@@ -25,6 +25,10 @@ SELECT number, statement, key_id, signature,
   FROM dictamesh_audit_heads
  WHERE mesh = %(mesh)s AND (%(since)s::timestamptz IS NULL OR signed_at >= %(since)s) ORDER BY number
 """
+_BEFORE = b"""
+SELECT coalesce(max(number), 0) FROM dictamesh_audit_heads
+ WHERE mesh = %(mesh)s AND signed_at < %(since)s::timestamptz
+"""
 _GUARDS = b"""
 SELECT c.relname AS name FROM pg_class c
  WHERE c.relname IN ('dictamesh_audit_logs', 'dictamesh_audit_heads') AND c.relkind = 'r' AND pg_table_is_visible(c.oid)
@@ -72,7 +76,7 @@ async def examine_database(
     async with pool.transaction() as connection:
         await connection.execute(SNAPSHOT)
         stored = await _stored(connection, mesh, since)
-        copies = _younger(of_mesh(mesh, published), stored, since)
+        copies = _younger(of_mesh(mesh, published), stored, await _before(connection, mesh, since))
         heads = check(mesh, stored, copies, keys, from_the_first=since is None)
         anchors = await anchors_of(connection, span)
         tips = await tips_of(connection, span) if span.until is None else {}
@@ -126,13 +130,16 @@ async def _stored(connection: psycopg.AsyncConnection[TupleRow], mesh: str, sinc
         return [SignedHead(**row) async for row in cursor]
 
 
-def _younger(
-    published: Sequence[SignedHead], stored: Sequence[SignedHead], since: datetime | None
-) -> Sequence[SignedHead]:
-    """The published heads of the time that is looked at."""
-    if since is None or not stored:
-        return published
-    return [head for head in published if head.number >= stored[0].number]
+async def _before(connection: psycopg.AsyncConnection[TupleRow], mesh: str, since: datetime | None) -> int:
+    """The number of the last head before the time that is looked at, 0 where there is none."""
+    row = await (await connection.execute(_BEFORE, {"mesh": mesh, "since": since})).fetchone()
+    return int(row[0]) if row is not None else 0
+
+
+def _younger(published: Sequence[SignedHead], stored: Sequence[SignedHead], before: int) -> Sequence[SignedHead]:
+    """The published heads of the time that is looked at, where those of the days before are not missed."""
+    first = min([before + 1, *(head.number for head in stored[:1])])
+    return [head for head in published if head.number >= first]
 
 
 async def _unguarded(connection: psycopg.AsyncConnection[TupleRow]) -> list[str]:

@@ -104,7 +104,9 @@ def _of_text(value: str) -> bytes:
 
 
 def _of_decimal(value: Decimal) -> bytes:
-    return format(value.normalize(), "f").encode() if value else b"0"
+    # not `normalize`, which rounds to 28 digits: a change beyond them would be none
+    digits = format(value, "f")
+    return (digits.rstrip("0").rstrip(".") if "." in digits else digits).encode() if value else b"0"
 
 
 def _of_whole(value: Any) -> bytes:

@@ -14,6 +14,7 @@ import orjson
 from dictamesh.runtime.capture.contract import Seen
 
 _TAG = "$dictamesh"
+_DEEPEST = 80  # levels: three are written for one at most, and JSON is written to 254
 _READ: Mapping[str, Callable[[str], Any]] = {
     "bytes": base64.b64decode,
     "text": lambda text: base64.b64decode(text).decode("utf-8", "surrogatepass"),
@@ -33,7 +34,10 @@ class Unpackable(ValueError):  # noqa: N818 - the name says what is the case
 
 
 def packed(seen: Seen) -> bytes:
-    """Return a record as JSON that `unpacked` reads back, drivers' values included; of others their text is kept."""
+    """Return a record as JSON that `unpacked` reads back, drivers' values included; of others their text is kept.
+
+    What nests deeper than any sender's message may is cut off: a source that holds such values is asked again.
+    """
     return orjson.dumps({each.name: _written(getattr(seen, each.name)) for each in fields(Seen)})
 
 
@@ -48,15 +52,20 @@ def unpacked(body: bytes) -> Seen:
         raise Unpackable("no packed record") from None
 
 
-def _written(value: Any) -> Any:
+def _written(value: Any, left: int = _DEEPEST) -> Any:
     match value:
+        case Mapping() | list() | tuple() if not left:
+            return None
         case Mapping() if _TAG in value or not all(_plain(str(key)) for key in value):
             # what looks like ours is not taken for it
-            return {_TAG: "mapping", "items": [[_written(str(key)), _written(each)] for key, each in value.items()]}
+            return {
+                _TAG: "mapping",
+                "items": [[_written(str(key)), _written(each, left - 1)] for key, each in value.items()],
+            }
         case Mapping():
-            return {str(key): _written(each) for key, each in value.items()}
+            return {str(key): _written(each, left - 1) for key, each in value.items()}
         case list() | tuple():
-            return [_written(each) for each in value]
+            return [_written(each, left - 1) for each in value]
         case str():
             return value if _plain(value) else _tagged("text", _base64(value.encode("utf-8", "surrogatepass")))
         case None | bool():

@@ -124,7 +124,7 @@ class RecordReader:
             return None
         row = {name: _holdable(value) for name, value in read.row.items()}
         lost = [name for name in self._names if row[name] != read.row[name]]
-        if not lost or lost[0] in self._required:
+        if not lost or lost[0] in self._required or self._broken(row) is not None:
             return None
         told, unread = read, tuple(sorted({*read.unread, *lost}))
         if read.bad is None:

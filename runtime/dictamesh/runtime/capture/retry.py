@@ -30,12 +30,13 @@ from dictamesh.runtime.events.seal import Seal, Unreadable
 
 _SENT: frozenset[str] = frozenset({"webhook", "kafka"})  # what came is all there is of it
 _KINDS: dict[str, Kind] = {kind: kind for kind in ("poll", "snapshot", "webhook", "postgres", "kafka")}
+# A state without a version and a bad record is that of one which was deleted before any event told of it.
 _NEWER = b"""
 SELECT EXISTS (SELECT FROM dictamesh_event_log l
                 WHERE l.entity_type = %(type)s AND l.entity_id = %(id)s AND l.ingested_at > %(at)s)
     OR (%(stage)s <> 'decode'
         AND EXISTS (SELECT FROM dictamesh_entity_state s WHERE s.entity = %(entity)s AND s.entity_id = %(id)s
-                       AND s.mesh = %(mesh)s AND s.version > 0 AND s.bad_hash = '')) AS newer
+                       AND s.mesh = %(mesh)s AND s.bad_hash = '')) AS newer
 """
 
 Handle = Callable[[str, LoggedEvent], Awaitable[bool]]

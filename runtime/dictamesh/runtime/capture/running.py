@@ -275,7 +275,7 @@ class Captures:
 
     async def _tell(self, task: Task, owned: Sequence[states.Owned], status: str, text: str) -> None:
         level = logging.ERROR if status == "lost" else logging.WARNING
-        _LOG.log(level, "capture broke off: %s", text, extra={"entity": task.state.entity, "kind": task.state.kind})
+        _LOG.log(level, "capture broke off", extra={"entity": task.state.entity, "reason": text})
         for each in owned:
             with contextlib.suppress(CatalogUnavailable):
                 await states.tell(self.pool, each, status, text)

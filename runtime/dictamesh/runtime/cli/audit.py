@@ -232,11 +232,17 @@ def _filter(options: argparse.Namespace) -> AuditFilter:
 
 
 def _day(text: str) -> date:
-    return date.fromisoformat(text)
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("takes a day, like 2026-12-31") from None
 
 
 def _instant(text: str) -> datetime:
-    return read_day_or_instant(text)
+    try:
+        return read_day_or_instant(text)
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError("takes a day or an instant, like 2026-12-31 or 2026-12-31T08:00:00Z") from None
 
 
 def _place(options: argparse.Namespace) -> tuple[Plan | None, Path, Resolver]:

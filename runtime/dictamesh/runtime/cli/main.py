@@ -56,8 +56,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # the reader of our output has gone; nothing is left to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FINDINGS
+    except UnicodeEncodeError as error:
+        if any(not _is_text(each) for each in given):
+            return _say(UsageError("an argument is no UTF-8 text"), USAGE)
+        return _unexpected(error)
     except Exception as error:  # noqa: BLE001 - the last resort: a text of ours, never a traceback or a foreign message
         return _unexpected(error)
+
+
+def _is_text(argument: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in argument)
 
 
 def _say(error: Exception, code: int) -> int:

@@ -3,6 +3,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -66,10 +67,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds <= 86_400:
-        raise argparse.ArgumentTypeError("between 0 and 86400 seconds")
-    return seconds
+    with contextlib.suppress(ValueError):
+        if 0 < (seconds := float(text)) <= 86_400:
+            return seconds
+    raise argparse.ArgumentTypeError("between 0 and 86400 seconds")
 
 
 def _entities(plan: Plan, product: str, name: str | None) -> list[EntityPlan]:

@@ -38,7 +38,8 @@ SELECT r.id, %(mesh)s, %(topic)s, %(entity)s, r.kind, r.stage, r.rule, r.error, 
  ORDER BY r.fingerprint COLLATE "C"
     ON CONFLICT (mesh, fingerprint) WHERE status = 'pending' DO UPDATE
    SET attempts = dictamesh_dead_letters.attempts + excluded.attempts, last_failed_at = excluded.last_failed_at,
-       error = excluded.error, origin = excluded.origin, body = excluded.body, seal_id = excluded.seal_id
+       kind = excluded.kind, rule = excluded.rule, error = excluded.error, origin = excluded.origin,
+       body = excluded.body, seal_id = excluded.seal_id
 RETURNING id, encode(fingerprint, 'hex'), attempts, first_failed_at, last_failed_at
 """
 
@@ -79,7 +80,8 @@ async def put(
     """Write dead letters of one entity (`product#Entity`) within the caller's transaction, after its own events.
 
     `topic` is where their events would have stood, `to` the dead-letter topic. What waits there already, the same
-    record (by key, else by its bytes) at the same stage by the same rule, counts an attempt and keeps the newest body.
+    record (by key, else by its bytes) at the same stage by the same rule, counts an attempt and keeps the newest body;
+    of a record that cannot be mapped there is one letter, by whatever rule.
     Raises what psycopg raises.
     """
     if not bad:
@@ -139,8 +141,13 @@ def record_of(
 
 
 def _identity(entity: str, each: DeadLetter) -> Iterable[bytes]:
-    """What makes two failures one: for a key the newest state counts, without one the bytes do."""
-    yield from (entity.encode(), each.stage.encode(), each.rule.encode(), (each.group or "").encode())
+    """What makes two failures one: for a key the newest state counts, without one the bytes do.
+
+    Of a record that cannot be mapped it counts whatever is wrong with it: of two letters the older one could be tried
+    first, and what it tells would pass for a change since the newer one.
+    """
+    rule = "" if each.stage == "map" and each.key is not None else each.rule
+    yield from (entity.encode(), each.stage.encode(), rule.encode(), (each.group or "").encode())
     if each.event_id is not None:
         yield each.event_id.bytes
     elif each.key is not None:

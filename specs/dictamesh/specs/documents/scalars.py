@@ -3,6 +3,7 @@
 
 import math
 import re
+import sys
 from collections.abc import Callable
 
 _WORDS: dict[str, bool | float | None] = {
@@ -40,7 +41,7 @@ def _number(text: str) -> str | int | float:
             if len(text) > MAX_DIGITS:
                 raise NumberRangeError
             value: int | float = convert(text)
-            if math.isinf(value):
+            if abs(value) > sys.float_info.max:
                 raise NumberRangeError
             return value
     return text

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From ODCS's `logicalTypeOptions` to limits that a record is held against before it is published."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
@@ -122,11 +123,12 @@ def _bound(limit: Limit, value: Any, kind: Type) -> Any:
     target = DECIMAL if kind.kind in _NUMBERS - {Kind.FLOAT} else kind
     name = "number" if kind.kind in _NUMBERS else kind.kind.value
     convert = conversion(STRING, target)
-    try:
+    bound = None
+    with contextlib.suppress(ExpressionFailed):
         if convert is not None and not isinstance(value, bool):
-            return convert(str(value))
-    except ExpressionFailed:
-        pass
+            bound = convert(str(value))
+    if bound is not None:  # what is read as NULL, as NaN and infinity are (S5), bounds nothing
+        return bound
     raise _Unusable(f"'{limit}' is no {name}", f"Write a {name}.")
 
 
