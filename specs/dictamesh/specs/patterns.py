@@ -7,7 +7,8 @@ from typing import Any, Protocol
 MAX_PATTERN = 500  # characters
 MAX_MEMORY = 1 << 20  # bytes that one compiled pattern may need
 MAX_VALUE = 1000  # characters of a value that are looked at
-_SIZES = (1 << 14, 1 << 16, 1 << 18, MAX_MEMORY)
+LARGEST = 1 << 23  # bytes of one whose values are bounded by it: classes of Unicode, repeated, are large
+_SIZES = (1 << 14, 1 << 16, 1 << 18, MAX_MEMORY, 1 << 21, 1 << 22, LARGEST)
 _WORK = 1 << 32  # characters of a text times bytes of a pattern: a second or two at worst
 
 _PROBES = ("", "a", "Zq", "7", "40219", "x-1", "two words", "§ 1", "ÄÖ ÜÉ")
@@ -39,22 +40,22 @@ class PatternProblem(ValueError):  # noqa: N818 - what is wrong with a text of t
     """A pattern cannot be used; the text is ours and says why."""
 
 
-def compile_pattern(text: str) -> Pattern:
-    """Compile a pattern; raises PatternProblem."""
-    return _compiled(text, MAX_MEMORY)
+def compile_pattern(text: str, memory: int = MAX_MEMORY) -> Pattern:
+    """Compile a pattern that needs no more than so many bytes; raises PatternProblem."""
+    return _compiled(text, memory)
 
 
 def longest_text(text: str) -> int:
     """Return how long a text may be, in characters, that a pattern is run on: linear time is long for a large one, too.
 
-    262,144 for most, 4,096 at least; repetitions that are counted make a pattern large. Raises PatternProblem.
+    262,144 for most, 512 at least; repetitions that are counted make a pattern large. Raises PatternProblem.
     """
     for size in _SIZES[:-1]:
         with contextlib.suppress(PatternProblem):
             _compiled(text, size)
             return _WORK // size
-    _compiled(text, MAX_MEMORY)
-    return _WORK // MAX_MEMORY
+    _compiled(text, LARGEST)
+    return _WORK // LARGEST
 
 
 def _compiled(text: str, memory: int) -> Pattern:

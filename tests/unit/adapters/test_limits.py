@@ -247,12 +247,30 @@ def test_what_cannot_be_read_is_not_there() -> None:
         assert found == Broken("shop#Article.value", limit)
 
 
+NAMES_OF_PEOPLE = r"^[\p{L} '-]{1,100}$"
+
+
+def test_a_pattern_over_the_letters_of_all_languages_is_run() -> None:
+    names = {"logicalType": "string", "logicalTypeOptions": {"pattern": NAMES_OF_PEOPLE}}
+    assert [broken(names, each) is None for each in ("Żółw d'Été", "Ana 2", "", "ü" * 101)] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+
+
 @pytest.mark.parametrize(
     ("pattern", "longest"),
-    [("^[a-z]+$", 262_144), (r"^[^@]+@[^@]+\.[a-z]{2,}$", 262_144), ("^(.{1,900}|b.{1,900})$", 4_096)],
+    [
+        ("^[a-z]+$", 262_144),
+        (r"^[^@]+@[^@]+\.[a-z]{2,}$", 262_144),
+        ("^(.{1,900}|b.{1,900})$", 4_096),
+        (NAMES_OF_PEOPLE, 2_048),
+    ],
 )
 def test_a_pattern_is_run_on_texts_that_are_not_too_long_for_it(pattern: str, longest: int) -> None:
     assert longest_text(pattern) == longest
     anything = {"logicalType": "string", "logicalTypeOptions": {"pattern": f"{pattern}|x*"}}
-    assert broken(anything, "x" * 4_096) is None
+    assert broken(anything, "x" * min(longest, 4_096)) is None
     assert broken(anything, "x" * 262_145) == Broken("shop#Article.value", Limit.PATTERN)

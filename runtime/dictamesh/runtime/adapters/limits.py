@@ -11,7 +11,7 @@ from typing import Any, Final
 from dictamesh.runtime.adapters.cells import CellError, Row
 from dictamesh.runtime.compile.plan import FieldPlan
 from dictamesh.specs.limits import Limit
-from dictamesh.specs.patterns import compile_pattern, longest_text
+from dictamesh.specs.patterns import LARGEST, compile_pattern, longest_text
 from dictamesh.specs.types import Kind, Type
 
 Keeps = Callable[[Any], bool]
@@ -79,7 +79,7 @@ def _values(value: Any, steps: Steps) -> Iterator[Any]:
 
 
 def _pattern(text: str) -> Keeps:
-    search, longest = compile_pattern(text).search, longest_text(text)
+    search, longest = compile_pattern(text, LARGEST).search, longest_text(text)
 
     def keeps(value: Any) -> bool:
         try:

@@ -2,6 +2,7 @@
 """A plan as JSON: every artefact under a stable key; `docs/reference/plan.md` lists them."""
 
 from dataclasses import asdict
+from datetime import date, time
 from typing import Any
 
 from dictamesh.runtime.compile.captured import counted
@@ -133,7 +134,9 @@ def _limit(limited: Limited) -> dict[str, Any]:
     operand = limited.operand
     if isinstance(operand, tuple):
         operand = list(operand)
-    elif not isinstance(operand, int | str):  # numbers of any size, dates and times
+    elif isinstance(operand, date | time):
+        operand = operand.isoformat()
+    elif not isinstance(operand, int | str):  # numbers of any size
         operand = str(operand)
     within = {"withinArrays": limited.depth} if limited.depth else {}
     return {"limit": limited.limit.value, "is": operand, **within}

@@ -13,7 +13,7 @@ from dictamesh.specs.expressions.problems import ExpressionFailed
 from dictamesh.specs.limits import Limit, Limited
 from dictamesh.specs.model.odcs import LogicalTypeOptions
 from dictamesh.specs.model.product import Element
-from dictamesh.specs.patterns import PatternProblem, compile_pattern
+from dictamesh.specs.patterns import LARGEST, PatternProblem, compile_pattern
 from dictamesh.specs.suggest import suggest
 from dictamesh.specs.types import DECIMAL, STRING, Kind, Type
 
@@ -100,7 +100,7 @@ def _operand(limit: Limit, value: Any, kind: Type, place: Site, findings: Findin
 def _typed(limit: Limit, value: Any, kind: Type) -> Any:
     match limit:
         case Limit.PATTERN:
-            compile_pattern(value)
+            compile_pattern(value, LARGEST)
             return value
         case Limit.REQUIRED:
             return _names(value, kind)

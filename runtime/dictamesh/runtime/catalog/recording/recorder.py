@@ -91,13 +91,15 @@ class Recorder:
                 async with self.pool.transaction() as connection:
                     written = await collector.write(connection, entries)
             except CatalogUnavailable as error:
-                _LOG.warning("%s could not be written: %s", collector.name, error)
+                about = {"operation": collector.name, "reason": str(error)}
+                _LOG.warning("entries of the catalog could not be written", extra=about)
                 if (error.sqlstate or "")[:2] in _BLAMES_ENTRIES:
                     dropped += len(entries)
                 else:
                     collector.give_back(entries)
             except Exception as error:  # noqa: BLE001 - the task must outlive whatever one batch brings
-                _LOG.error("%s could not be written", collector.name, exc_info=error)
+                about = {"operation": collector.name}
+                _LOG.error("entries of the catalog could not be written", exc_info=error, extra=about)
                 dropped += len(entries)
         if written or dropped:
             self.told(collector.name, written, dropped)
