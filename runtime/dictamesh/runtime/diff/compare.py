@@ -17,7 +17,17 @@ from dictamesh.runtime.diff.usage import Usage, dependants
 from dictamesh.runtime.diff.weakening import elsewhere
 from dictamesh.runtime.diff.words import word_changes
 
-BY_FIELD = frozenset({"field-removed", "field-type", "enum-values", "no-longer-required", "relation-removed"})
+BY_FIELD = frozenset(
+    {
+        "field-removed",
+        "field-type",
+        "enum-values",
+        "no-longer-required",
+        "relation-removed",
+        "limit-removed",
+        "limit-loosened",
+    }
+)
 """Breaking changes that hurt only those who use the very field."""
 
 

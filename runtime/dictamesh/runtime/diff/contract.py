@@ -6,6 +6,7 @@ from typing import Any
 
 from dictamesh.runtime.compile.plan import EntityPlan, FieldPlan, LinkPlan, Plan, ProductPlan
 from dictamesh.runtime.diff.change import Change, Class
+from dictamesh.runtime.diff.limits import limit_changes
 from dictamesh.runtime.diff.tree import where_of
 from dictamesh.runtime.diff.unserved import unserved_changes
 from dictamesh.specs.resolve.sensitivity import rank
@@ -131,6 +132,8 @@ def _field(old: FieldPlan, new: FieldPlan) -> Iterator[Change]:
         cls = Class.REVIEW if new.required else Class.BREAKING
         yield change(cls, "required" if new.required else "no-longer-required", address, old.required, new.required)
     yield from _values(old, new)
+    for cls, kind, before, after in limit_changes(old, new):
+        yield change(cls, kind, address, before, after)
     yield from _labels(old, new)
     if old.expr != new.expr and not new.members:
         yield change(Class.REVIEW, "mapping", address, old.column or "computed", new.column or "computed")
