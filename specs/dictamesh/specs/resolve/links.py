@@ -96,6 +96,8 @@ class _Binder:
             self.findings.error("DM212", site / "to", message, "Name as many fields in 'to' as in 'from'.")
             return None
         for index, (mine, other) in enumerate(zip(own.fields, theirs.fields, strict=True)):
+            if mine.model.logical_type is None or other.model.logical_type is None:  # told of already
+                return None
             if mine.model.logical_type != other.model.logical_type:
                 message = (
                     f"{own.entity.model.name}.{mine.name} is {mine.model.logical_type} and "
