@@ -4,7 +4,8 @@
 import asyncio
 import io
 import struct
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,27 @@ def changes(secured: SecuredBroker, topic: str, url: str, **more: Any) -> dict[s
     return {"kafka": {**kafka, "format": "avro", "registry": own, **more}}
 
 
+@asynccontextmanager
+async def following(
+    pool: Pool, secured: SecuredBroker, registry: str, folder: Path, count: int, **wrong: str
+) -> AsyncIterator[tuple[KafkaWay, Listening]]:
+    """A topic that holds so many messages, and what follows it by the words that the broker and the registry know."""
+    topic = unique("orders")
+    secured.make(topic)
+    secured.allow(topic, "READ", principal=f"User:{STRANGER}")
+    await write(secured, registry, topic, count)
+    resolver = Resolver(folder, {"SHOP_WORD": secured.password, "REGISTRY_WORD": WORD, **wrong})
+    pair = secured.authority.certify(unique("registry"), "127.0.0.1")
+    async with fronted(registry, pair, "us", WORD) as url:
+        made = plan(orders(changes(secured, topic, url)))
+        schemas = ForeignSchemas(resolver)
+        await schemas.use(made)
+        try:
+            yield way_of(pool, made, resolver, schemas)
+        finally:
+            await schemas.close()
+
+
 def way_of(pool: Pool, made: Plan, resolver: Resolver, schemas: ForeignSchemas) -> tuple[KafkaWay, Listening]:
     (entity,) = made.entities.values()
     (state,) = states_of("test", entity)
@@ -70,17 +92,7 @@ async def write(secured: SecuredBroker, registry: str, topic: str, count: int) -
 async def test_credentials_of_an_entity_are_for_its_brokers_and_its_registry(
     catalog: Pool, secured: SecuredBroker, registry: str, tmp_path: Path
 ) -> None:
-    topic = unique("orders")
-    secured.make(topic)
-    secured.allow(topic, "READ", principal=f"User:{STRANGER}")
-    await write(secured, registry, topic, 20)
-    words = {"SHOP_WORD": secured.password, "REGISTRY_WORD": WORD}
-    pair = secured.authority.certify(unique("registry"), "127.0.0.1")
-    async with fronted(registry, pair, "us", WORD) as url:
-        made = plan(orders(changes(secured, topic, url)))
-        schemas = ForeignSchemas(Resolver(tmp_path, words))
-        await schemas.use(made)
-        way, recorder = way_of(catalog, made, Resolver(tmp_path, words), schemas)
+    async with following(catalog, secured, registry, tmp_path, 20) as (way, recorder):
         work = asyncio.create_task(way.run())
         try:
 
@@ -91,27 +103,15 @@ async def test_credentials_of_an_entity_are_for_its_brokers_and_its_registry(
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
-            await schemas.close()
 
 
 @pytest.mark.parametrize("wrong", ["SHOP_WORD", "REGISTRY_WORD"])
 async def test_a_wrong_word_reads_nothing_and_loses_nothing(
     catalog: Pool, secured: SecuredBroker, registry: str, tmp_path: Path, wrong: str
 ) -> None:
-    topic = unique("orders")
-    secured.make(topic)
-    secured.allow(topic, "READ", principal=f"User:{STRANGER}")
-    await write(secured, registry, topic, 1)
-    words = {"SHOP_WORD": secured.password, "REGISTRY_WORD": WORD, wrong: "another-word"}
-    pair = secured.authority.certify(unique("registry"), "127.0.0.1")
-    async with fronted(registry, pair, "us", WORD) as url:
-        made = plan(orders(changes(secured, topic, url)))
-        schemas = ForeignSchemas(Resolver(tmp_path, words))
-        await schemas.use(made)
-        way, recorder = way_of(catalog, made, Resolver(tmp_path, words), schemas)
+    async with following(catalog, secured, registry, tmp_path, 1, **{wrong: "another-word"}) as (way, recorder):
         with pytest.raises(ReadFailed):
             await asyncio.wait_for(way.run(), 60)
-        await schemas.close()
     assert await recorder.log() == []
     assert await recorder.position(way.state) is None
 

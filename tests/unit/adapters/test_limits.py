@@ -62,7 +62,7 @@ def some(**options: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]
 
 def pairs(low: str, high: str, values: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     """A lower and a higher limit, or one of them, or none; the lower one is below the other."""
-    both = st.lists(values, min_size=2, max_size=2, unique=True).map(lambda two: dict(zip((low, high), sorted(two))))  # noqa: B905
+    both = st.lists(values, min_size=2, max_size=2, unique=True).map(lambda two: {low: min(two), high: max(two)})
     return both | some(**{low: values}) | some(**{high: values})
 
 

@@ -22,6 +22,15 @@ def canonical(key: Key) -> str:
     return orjson.dumps([json_form(value) for value in key]).decode()
 
 
+def digits(value: Decimal) -> str:
+    """Return a decimal written out, equal for equal numbers: without zeros behind the last digit that counts.
+
+    Not by `normalize`, which rounds to 28 digits.
+    """
+    text = format(value, "f")
+    return (text.rstrip("0").rstrip(".") if "." in text else text) if value else "0"
+
+
 def json_form(value: Any) -> Any:
     """Return a scalar as its JSON form in answers: whole numbers and booleans stay, all else is text (S3)."""
     match value:

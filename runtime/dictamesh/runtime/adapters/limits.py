@@ -9,6 +9,7 @@ from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from typing import Any, Final
 
 from dictamesh.runtime.adapters.cells import CellError, Row
+from dictamesh.runtime.adapters.keys import digits
 from dictamesh.runtime.compile.plan import FieldPlan
 from dictamesh.specs.limits import Limit
 from dictamesh.specs.patterns import LARGEST, compile_pattern, longest_text
@@ -117,14 +118,9 @@ def _shape(value: Any) -> str:
         case int() | float():
             return repr(int(value)) if value == int(value) else repr(value)
         case Decimal():
-            return _digits(value)
+            return digits(value)
         case _:
             return repr(value)
-
-
-def _digits(value: Decimal) -> str:
-    digits = format(value, "f")
-    return (digits.rstrip("0").rstrip(".") if "." in digits else digits) if value else "0"
 
 
 def _required(names: tuple[str, ...]) -> Keeps:

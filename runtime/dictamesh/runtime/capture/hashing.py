@@ -11,6 +11,7 @@ import orjson
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from dictamesh.runtime.adapters.keys import digits
 from dictamesh.runtime.compile.plan import FieldPlan
 from dictamesh.specs.types import Kind
 
@@ -104,9 +105,7 @@ def _of_text(value: str) -> bytes:
 
 
 def _of_decimal(value: Decimal) -> bytes:
-    # not `normalize`, which rounds to 28 digits: a change beyond them would be none
-    digits = format(value, "f")
-    return (digits.rstrip("0").rstrip(".") if "." in digits else digits).encode() if value else b"0"
+    return digits(value).encode()
 
 
 def _of_whole(value: Any) -> bytes:

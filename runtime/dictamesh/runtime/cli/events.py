@@ -2,7 +2,6 @@
 """`events tail|replay|restore|topics`: what stands in topics, reading it again, the topics themselves."""
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,8 +9,6 @@ from typing import Any
 import orjson
 import uvloop
 
-from dictamesh.runtime.bus.refusals import BusUnavailable
-from dictamesh.runtime.bus.registry import RegistryRefused, RegistryUnavailable
 from dictamesh.runtime.bus.settings import connection
 from dictamesh.runtime.bus.tail import Beginning, KafkaTail, Shown, from_log, limited
 from dictamesh.runtime.bus.topics import Wanted
@@ -19,14 +16,13 @@ from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.cli.common import add_format, config_of, escaped, plan_of, visible
 from dictamesh.runtime.cli.database import with_catalog
 from dictamesh.runtime.cli.events_asked import beginning, topic_of
+from dictamesh.runtime.cli.events_bus import bus_of
 from dictamesh.runtime.cli.events_replay import replay_arguments, run_replay
 from dictamesh.runtime.cli.events_restore import run_restore
 from dictamesh.runtime.cli.events_topics import run_topics
 from dictamesh.runtime.cli.exits import FINDINGS, FINE, UsageError
 from dictamesh.runtime.cli.serve import data_dir_of
 from dictamesh.runtime.compile.plan import Plan
-from dictamesh.runtime.mesh.failure import StartFailed
-from dictamesh.runtime.mesh.publishing import registry_of
 from dictamesh.runtime.mesh.references import Resolver
 
 DATA_DIR = "folder of the embedded PostgreSQL (default: ./.dictamesh)"
@@ -90,20 +86,9 @@ async def _tail_kafka(
     kafka = plan.mesh.events.kafka
     if kafka is None:
         raise UsageError("the mesh has no 'events.kafka'; its bus is the log")
-    registry = registry_of(plan, resolver)
-    reader = KafkaTail(connection(kafka, resolver.text, resolver.folder), topic, registry)
-    try:
+    async with bus_of(plan, resolver) as registry:
+        reader = KafkaTail(connection(kafka, resolver.text, resolver.folder), topic, registry)
         await limited(reader.read(begin, follow=options.follow), options.limit, tell)
-    except BusUnavailable as error:
-        raise StartFailed(str(error), error.cure) from None
-    except RegistryRefused as error:
-        raise StartFailed(str(error), error.fault.cure) from None
-    except RegistryUnavailable as error:
-        raise StartFailed(str(error), "see that the registry of events.registry runs") from None
-    finally:
-        if registry is not None:
-            await registry.close()
-            await asyncio.sleep(0)
 
 
 def _json(event: Mapping[str, Any]) -> None:

@@ -5,19 +5,17 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dictamesh.runtime.bus.refusals import BusUnavailable
-from dictamesh.runtime.bus.registry import RegistryRefused, RegistryUnavailable
 from dictamesh.runtime.bus.restore import Occupied, Restored, restore
 from dictamesh.runtime.bus.settings import connection
 from dictamesh.runtime.bus.topics import wanted_topics
 from dictamesh.runtime.catalog.pool import Pool
 from dictamesh.runtime.cli.common import config_of, plan_of, print_json
 from dictamesh.runtime.cli.database import with_catalog
+from dictamesh.runtime.cli.events_bus import bus_of
 from dictamesh.runtime.cli.exits import FINDINGS, FINE, UsageError
 from dictamesh.runtime.cli.serve import data_dir_of
 from dictamesh.runtime.compile.plan import Plan
 from dictamesh.runtime.mesh.failure import StartFailed
-from dictamesh.runtime.mesh.publishing import registry_of
 from dictamesh.runtime.mesh.references import Resolver
 
 
@@ -43,21 +41,12 @@ def run_restore(options: argparse.Namespace) -> int:
 
 
 async def _restore(pool: Pool, plan: Plan, settings: Mapping[str, Any], resolver: Resolver) -> list[Restored]:
-    registry = registry_of(plan, resolver)
     try:
-        return await restore(pool, plan.name, settings, wanted_topics(plan), registry)
+        async with bus_of(plan, resolver) as registry:
+            return await restore(pool, plan.name, settings, wanted_topics(plan), registry)
     except Occupied as error:
         cure = "restore into an empty catalog: 'migrate up' makes one, and the mesh starts afterwards"
         raise StartFailed(str(error), cure) from None
-    except BusUnavailable as error:
-        raise StartFailed(str(error), error.cure) from None
-    except RegistryRefused as error:
-        raise StartFailed(str(error), error.fault.cure) from None
-    except RegistryUnavailable as error:
-        raise StartFailed(str(error), "see that the registry of events.registry runs, and try again") from None
-    finally:
-        if registry is not None:
-            await registry.close()
 
 
 def _as_json(each: Restored) -> dict[str, object]:

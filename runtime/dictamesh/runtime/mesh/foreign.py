@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Topics of somebody else as sources: how their brokers and the registry of their schemas are reached."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -53,8 +53,9 @@ class ForeignSchemas:
     async def use(self, plan: Plan) -> None:
         """Ask the registries of this plan from now on; raises StartFailed."""
         registry, own = registry_of(plan, self.resolver), registries_of(plan, self.resolver)
-        await self.close()
-        self._registry, self._own = registry, own
+        before = self._every()
+        self._registry, self._own = registry, own  # first: a message that is read meanwhile asks the new ones
+        await _closed(before)
 
     def of(self, entity: EntityPlan) -> Schemas:
         """Return who gives the schemas of an entity's messages."""
@@ -72,9 +73,15 @@ class ForeignSchemas:
 
     async def close(self) -> None:
         """End them."""
-        for each in filter(None, (self._registry, *self._own.values())):
-            await each.close()
-        self._registry, self._own = None, {}
+        await _closed(self._every())
+
+    def _every(self) -> list[SchemaRegistry]:
+        return [each for each in (self._registry, *self._own.values()) if each is not None]
+
+
+async def _closed(registries: Iterable[SchemaRegistry]) -> None:
+    for each in registries:
+        await each.close()
 
 
 def registries_of(plan: Plan, resolver: Resolver) -> dict[str, SchemaRegistry]:
